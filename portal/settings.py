@@ -311,6 +311,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "requests_app.tasks.execute_run": {"queue": "sandbox"},
     "privacy.tasks.compute_code_answer": {"queue": "blocks"},
+    "privacy.tasks.compute_learned_answer": {"queue": "blocks"},  # for minutes too
     "privacy.tasks.try_code": {"queue": "blocks"},  # one at a time: no mock run feels private blocks
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

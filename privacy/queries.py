@@ -135,7 +135,7 @@ def table_of(answer: Answer) -> TableSpec | None:
 
 def counted(answer: Answer) -> dict[str, object]:
     """Return how much of each person counts in an answer, also for answers whose record does not hold it."""
-    table = table_of(answer) if answer.kind == Answer.Kind.QUERY else None
+    table = table_of(answer) if answer.kind != Answer.Kind.CODE else None
     try:
         return caps_in_words.facts(decode(answer.query), table) if table else {}
     except QueryRefused:

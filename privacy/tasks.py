@@ -2,13 +2,19 @@
 
 from celery import shared_task
 
-from privacy.execution import code_answers, code_trials, lifecycle, preparation
+from privacy.execution import code_answers, code_trials, learned_answers, lifecycle, preparation
 from privacy.models import Answer
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def compute_answer(pk: str) -> None:
     lifecycle.compute(pk)
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def compute_learned_answer(pk: str) -> None:
+    """Fit a model or make a synthetic table, in the queue for what takes long."""
+    learned_answers.compute(pk)
 
 
 @shared_task(ignore_result=True, acks_late=True)
@@ -22,11 +28,23 @@ def try_code(pk: str) -> None:
     code_trials.run_trial(pk)
 
 
+TASKS = {
+    Answer.Kind.QUERY: compute_answer,
+    Answer.Kind.FIT: compute_learned_answer,
+    Answer.Kind.TABLE: compute_learned_answer,
+    Answer.Kind.CODE: compute_code_answer,
+}
+
+
+def compute_later(answer: Answer) -> None:
+    """Have a pending answer computed by a worker."""
+    TASKS[Answer.Kind(answer.kind)].delay(str(answer.pk))
+
+
 @shared_task(ignore_result=True)
 def look_after_answers() -> None:
     for answer in lifecycle.sweep():
-        task = compute_code_answer if answer.kind == Answer.Kind.CODE else compute_answer
-        task.delay(str(answer.pk))
+        compute_later(answer)
     for trial in code_trials.sweep():
         try_code.delay(trial)
     for promise in preparation.unprepared():

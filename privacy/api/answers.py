@@ -36,7 +36,7 @@ class AnswerItem(Item):
     scientist = PersonReference(source="budget.scientist")
     state = serializers.SerializerMethodField()
     question = serializers.SerializerMethodField(help_text="In words.")
-    kind = serializers.ChoiceField(models.Answer.Kind.choices, help_text="A question, or code in blocks.")
+    kind = serializers.ChoiceField(models.Answer.Kind.choices, help_text="What was asked for.")
     query = AskedField(help_text="What is asked: a question, or a question with code.")
     sql = serializers.CharField(help_text="As it was asked; empty if it was asked in another form.")
     epsilon = serializers.SerializerMethodField()
@@ -46,7 +46,8 @@ class AnswerItem(Item):
     created_at = serializers.DateTimeField()
     released_at = serializers.SerializerMethodField()
     deadline = serializers.DateTimeField(
-        allow_null=True, help_text="When code is answered, whatever its blocks do; null for questions."
+        allow_null=True,
+        help_text="When what takes long is answered, whatever is in the rows; null for questions.",
     )
 
     def get_state(self, answer: models.Answer) -> Literal["pending", "released", "lost", "voided"]:

@@ -27,7 +27,7 @@ from privacy.api.answers import (
     visible_answers,
 )
 from privacy.api.budgets import the_budget
-from privacy.api.schema import PRICES, QueryField
+from privacy.api.schema import PRICES, AskedField, QueryField
 from privacy.engine.language import wire
 from privacy.engine.language.display import Display
 from privacy.engine.language.schema import MAX_NUMBER, QueryRefused
@@ -121,6 +121,10 @@ class QuotedItem(Item):
     counting = serializers.CharField()
     beyond = serializers.CharField()
     stored_answer = Reference(allow_null=True, help_text="An answer that you have and would get at no cost.")
+    query = AskedField(help_text="The question, with everything that was chosen for it.")
+    seconds = serializers.FloatField(
+        help_text="From its charge to its answer, for models and synthetic tables; otherwise 0: in a moment."
+    )
 
 
 class PriceItem(QuotedItem):
@@ -288,6 +292,8 @@ def price_of(quote: questions.Quote, said: Statement, stored: models.Answer | No
         "more_like_this": quote.more_like_this,
         "unaffordable": quote.unaffordable,
         "stored_answer": stored,
+        "query": wire.encode(quote.query),
+        "seconds": quote.seconds,
         **caps_in_words.facts(quote.query, quote.spec),
     }
 

@@ -1,16 +1,12 @@
-"""Answers by submitted code: its life in a worker differs from that of a query, because blocks take minutes.
+"""Answers by submitted code: charged in a turn like every long answer (`turns`), then computed in blocks of people.
 
-The dataset's lock is held to commit the charge and to charge people, for a public time, and not while blocks run:
-otherwise nobody else could ask meanwhile. What is charged is the worst case for everybody with a row, whatever the
-blocks do. From then on neither ledger is read again for this answer: who takes part was fixed by the charge. Noise is
-drawn once the blocks of a round have ended, and everything is told at the deadline, which was fixed with the charge
-from public numbers. A worker that dies after the charge loses the answer: no block is run twice on private rows.
+What is charged is the worst case for everybody with a row, whatever the blocks do. Noise is drawn once the blocks of a
+round have ended. No block is run twice on private rows.
 """
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from common.locks import one_at_a_time
-from privacy import rules
 from privacy.declarations import engine_table
 from privacy.engine import code_release
 from privacy.engine.figures import Figures
@@ -33,11 +25,11 @@ from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode_code
 from privacy.engine.plan.blocks import BlockPlan, plan_blocks, run_seconds
 from privacy.engine.release import measure
-from privacy.execution import lifecycle, opening, people_blocks, preparation, settling
+from privacy.execution import lifecycle, opening, people_blocks, turns
 from privacy.execution.opening import Attempt
 from privacy.execution.people_blocks import PeopleBlocks
 from privacy.execution.questions import Question, question_for
-from privacy.ledgers.person_ledger import SubjectLedger, open_ledger
+from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, BlockReport, LedgerLine
 from runner.contract import BlockRunner, Limits, Report
 
@@ -52,7 +44,7 @@ class Asked:
     """What an answer's code, its trial and the declarations say about the run: known before anything is charged."""
 
     question: CodeQuestion
-    people: Question
+    opens: Question
     """The count of people whom the code is about, which has the same filter and charges the same people."""
     plan: BlockPlan
     slot: float
@@ -68,43 +60,10 @@ def compute(pk: str) -> None:
     """Answer one pending question by code, once. A second delivery of the task finds it settled and does nothing."""
     answer = Answer.objects.select_related("budget__promise__dataset", "revision", "line").get(pk=pk)
     with opening.lost_unless_stored(answer) as attempt:
-        with one_at_a_time(answer.budget.promise.dataset_id):
-            answer.refresh_from_db()
-            opened = _opened(attempt) if opening.waits(answer) else None
-        if opened is not None:
-            asked, cut = opened
+        taken = turns.take(attempt, asked_of, _charged)
+        if taken is not None:
+            asked, cut = taken
             _answer(attempt, asked, cut())
-
-
-def _opened(attempt: Attempt) -> tuple[Asked, Callable[[], PeopleBlocks]] | None:
-    """Charge everybody whom the code is about. Returns what cuts them into blocks; None if it cannot be asked any more.
-
-    The lock is held for a public time, however long that took.
-    """
-    answer = attempt.answer
-    budget = answer.budget
-    if why := rules.may_ask(budget.scientist, budget):
-        settling.give_back(answer, why)
-        return None
-    try:
-        asked = asked_of(answer)
-    except QueryRefused as refused:
-        settling.give_back(answer, str(refused))
-        return None
-    preparation.prepare_table(asked.people, budget.promise)
-    attempt.begun = timezone.now()
-    attempt.seconds = asked.people.seconds(budget.promise)
-    try:
-        with open_ledger(opening.folder_of(budget.promise)) as ledger:
-            if why := opening.disagreement(answer, ledger):
-                settling.give_back(answer, why)
-                return None
-            attempt.deadline = attempt.due()[0] + timedelta(seconds=asked.seconds)
-            line = opening.commit(attempt, ledger)
-            return asked, _charged(answer, line, ledger, asked)
-    finally:
-        if attempt.line is not None:
-            attempt.end_turn()
 
 
 def asked_of(answer: Answer) -> Asked:
@@ -117,7 +76,7 @@ def asked_of(answer: Answer) -> Asked:
         raise QueryRefused("The declarations have changed since this code was tried. Try it again.")
     return Asked(
         question=question,
-        people=people,
+        opens=people,
         plan=plan,
         slot=purpose["slot"],
         start=purpose["start"],
@@ -128,11 +87,11 @@ def _charged(
     answer: Answer, line: LedgerLine, ledger: SubjectLedger, asked: Asked
 ) -> Callable[[], PeopleBlocks]:
     """Charge everybody with a row, and return what cuts those who take part into blocks."""
-    promise, spec = answer.budget.promise, asked.people.spec
-    store = opening.open_columns(answer, line, asked.people)
+    promise, spec = answer.budget.promise, asked.opens.spec
+    store = opening.open_columns(answer, line, asked.opens)
     table = engine_table(store, spec)
     # A count adds, and costs, a rounding less than the clip; an answer by code may move by all of it.
-    counted = measure(asked.people.query, table, worst_case=answer.line.units).charges > 0
+    counted = measure(asked.opens.query, table, worst_case=answer.line.units).charges > 0
     active = ledger.charge(
         answer.budget_id,
         ledger.places(store.digests, name=store.listing, owed=opening.owed(promise)),
@@ -151,30 +110,15 @@ def _charged(
 
 
 def _answer(attempt: Attempt, asked: Asked, blocks: PeopleBlocks) -> None:
-    """Run the blocks and release what they say at the deadline, unless the answer may no longer be given then."""
-    answer, line = attempt.answer, attempt.line
+    """Run the blocks and release what they say at the deadline."""
+    answer = attempt.answer
     figures, report = _computed(asked, blocks, answer.sigma)
-    at = attempt.told_at()
-    if line is None or at is None:
-        settling.lose(answer)
-        return
-    settling.sleep_until(at)
-    answer.budget.refresh_from_db()
-    if rules.may_ask(answer.budget.scientist, answer.budget):
-        settling.lose(answer)
-        return
-    with transaction.atomic():
-        told = settling.release(
-            answer,
-            line,
-            at=at,
-            result=asdict(figures),
-            facts={**_record_of(answer, asked), "released_at": at.isoformat()},
-            doublings=attempt.doublings,
-            doubled_at=attempt.turn_ended,
-        )
-        if told:
-            BlockReport.objects.create(answer=answer, **report)
+    turns.tell(
+        attempt,
+        result=asdict(figures),
+        facts=_record_of(answer, asked),
+        also=partial(BlockReport.objects.create, answer=answer, **report),
+    )
 
 
 def _computed(asked: Asked, blocks: PeopleBlocks, sigma: int) -> tuple[Figures, dict[str, Any]]:

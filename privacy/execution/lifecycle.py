@@ -5,7 +5,7 @@ back. A worker that dies after it has spent budget and released nothing: the cha
 noise is never drawn twice for one charge. The ledger alone decides which of the two happened. Answers of one dataset
 are computed one after the other, under a Postgres advisory lock, so that its per-person ledger has one order. An answer
 becomes visible a public time after its turn began (engine.plan.deadlines), however long it took to compute. What
-differs for submitted code is in `code_answers`.
+differs for answers that take long is in `turns`.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,9 +28,10 @@ from privacy.engine.figures import Figures
 from privacy.engine.language.query import PersonQuantiles, Quantiles
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode, encode
+from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan import joint
 from privacy.engine.plan.designs import mechanism_of
-from privacy.engine.release import measure
+from privacy.engine.release import Measured, measure
 from privacy.execution import opening, preparation, settling
 from privacy.execution.opening import Attempt
 from privacy.execution.questions import Question, question_of
@@ -39,8 +40,8 @@ from privacy.ledgers.person_ledger import Share, SubjectLedger, open_ledger
 from privacy.models import Answer, Budget, LedgerLine, Promise
 from privacy.presentation import caps_in_words
 
-CODE_GIVEN_UP = timedelta(hours=2)
-"""Code waits longer for a worker than a query: for other code, which takes minutes each."""
+LONG_GIVEN_UP = timedelta(hours=2)
+"""What takes long waits longer for a worker than a query: for other code and models, which take minutes each."""
 SEARCHED = "95 % for each quantile, from the noisy counts of its search: a union bound over the steps"
 
 
@@ -81,6 +82,14 @@ def _compute(attempt: Attempt) -> None:
 
 
 def _answer(answer: Answer, line: LedgerLine, ledger: SubjectLedger, question: Question) -> Figures:
+    measured, active = charged(answer, line, ledger, question)
+    return measured.release(answer.sigma, active)
+
+
+def charged(
+    answer: Answer, line: LedgerLine, ledger: SubjectLedger, question: Question
+) -> tuple[Measured, Bools | None]:
+    """Measure what a question asks and charge each person for it. Returns also who takes part; None for all."""
     promise = answer.budget.promise
     store = opening.open_columns(answer, line, question, wanted=question.wanted)
     measured = measure(
@@ -97,7 +106,7 @@ def _answer(answer: Answer, line: LedgerLine, ledger: SubjectLedger, question: Q
         threshold=opening.is_threshold(answer),
     )
     # Whether people are looked at once more follows from what is public, not from whether somebody is left out.
-    return measured.release(answer.sigma, active if answer.extended or not active.all() else None)
+    return measured, active if answer.extended or not active.all() else None
 
 
 def _store(attempt: Attempt, line: LedgerLine, result: dict[str, Any]) -> None:
@@ -110,12 +119,13 @@ def _store(attempt: Attempt, line: LedgerLine, result: dict[str, Any]) -> None:
         line,
         at=at,
         result=result,
-        facts={**_record_of(answer, result), "released_at": at.isoformat(), **attempt.counted},
+        facts={**record_of(answer, result), "released_at": at.isoformat(), **attempt.counted},
         doublings=doublings,
     )
 
 
-def _record_of(answer: Answer, result: dict[str, Any]) -> dict[str, object]:
+def record_of(answer: Answer, result: dict[str, Any]) -> dict[str, object]:
+    """Return what the record of an answer to a query says, but for the time and how much of each person counts."""
     promise, query = answer.budget.promise, decode(answer.query)
     return {
         **facts_of(answer),
@@ -166,12 +176,14 @@ def sweep() -> list[Answer]:
         if _last_moment(answer) < given_up:
             settling.lose(answer)
     unopened = pending.filter(~committed | Q(line__settled_by=None))
-    code_given_up = Q(kind=Answer.Kind.CODE, created_at__lt=now - CODE_GIVEN_UP)
-    for answer in unopened.filter(Q(kind=Answer.Kind.QUERY, created_at__lt=given_up) | code_given_up):
+    query = Q(kind=Answer.Kind.QUERY)
+    for answer in unopened.filter(
+        query & Q(created_at__lt=given_up) | ~query & Q(created_at__lt=now - LONG_GIVEN_UP)
+    ):
         settling.give_back(answer, "No worker started on it in time. Ask again.")
     waiting = pending.filter(line__settled_by=None, created_at__lt=now - settings.ANSWER_WAITS)
-    if pending.filter(committed, kind=Answer.Kind.CODE).exists():  # the others wait for it, not for a message
-        waiting = waiting.exclude(kind=Answer.Kind.CODE)
+    if pending.filter(committed & ~query).exists():  # the others wait for it, not for a message
+        waiting = waiting.filter(query)
     return list(waiting[:100])
 
 

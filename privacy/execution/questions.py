@@ -56,6 +56,12 @@ class Question:
         )
         return each if charged.exists() else each + deadlines.places(people)
 
+    def seconds_after(self, promise: Promise) -> float:
+        """Return the public time from its charge to its answer, in seconds; 0 if it is computed with the charge."""
+        return deadlines.after_charge(
+            self.query, self.design, people=promise.public_size, rows_per_person=self.spec.max_rows
+        )
+
 
 def rehearse(question: Question, promise: Promise) -> None:
     """Compile the passes over rows by asking a table of one empty row, because compiling takes seconds and must not add

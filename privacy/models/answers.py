@@ -39,11 +39,13 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 
 
 class Answer(BaseModel):
-    """A query, or submitted code, and what was released for it."""
+    """What was asked, and what was released for it."""
 
     class Kind(models.TextChoices):
         QUERY = "query", "Question"
         CODE = "code", "Code"
+        FIT = "fit", "Model"
+        TABLE = "table", "Synthetic table"
 
     class State(models.TextChoices):
         PENDING = "pending", "Being computed"
@@ -68,7 +70,7 @@ class Answer(BaseModel):
     begun_at = models.DateTimeField(null=True, blank=True)
     """When its turn began: it is released a public time later."""
     deadline = models.DateTimeField(null=True, blank=True)
-    """When code is answered, whatever its blocks do. Fixed with the charge; None for a query."""
+    """When an answer that takes long is told. Fixed with the charge; None for a query."""
     visible_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     """When the scientist first opened the answer."""
@@ -87,7 +89,7 @@ class Answer(BaseModel):
                 name="what_is_released_has_a_result",
             ),
             models.CheckConstraint(
-                condition=Q(kind="code") | Q(deadline=None), name="only_code_has_a_deadline"
+                condition=~Q(kind="query") | Q(deadline=None), name="a_query_has_no_deadline"
             ),
         ]
 

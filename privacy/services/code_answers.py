@@ -14,7 +14,7 @@ from common.locks import one_at_a_time
 from datasets.queries import current_revision
 from privacy import rules, tasks
 from privacy.declarations import specs_of
-from privacy.engine.accounting import noise_epsilon, noise_mu
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.code import Box, CodeQuestion, check_code
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode_code, encode_code
@@ -28,6 +28,7 @@ from privacy.execution.code_answers import environment
 from privacy.execution.code_trials import Curve, Report
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, Budget, CodeTrial, LedgerLine
+from privacy.services import prices
 from privacy.services.questions import digest_of
 from runner.imports import packages_of, unavailable_in_blocks
 
@@ -96,7 +97,8 @@ def try_out(
     require(rules.may_ask, by, budget)
     revision = current_revision(budget.promise.dataset)
     try:
-        mu, asked = _price(budget, epsilon, share)
+        asked = prices.given(epsilon=epsilon, share=share)
+        mu = prices.mu_of(asked, budget)
         check_code(question)
         _check_imports(question)
         spec = _spec(specs_of(revision, budget.promise.constants), question.table)
@@ -151,22 +153,6 @@ def _check_imports(question: CodeQuestion) -> None:
     packages = packages_of(environment())
     for each, why in unavailable_in_blocks(question.code, packages) if packages else ():
         raise QueryRefused(f"Line {each.line}: {why}", place="question.code", line=each.line)
-
-
-def _price(budget: Budget, epsilon: float | None, share: float | None) -> tuple[float, dict[str, float]]:
-    """Return (mu, what is fixed). Raises Refused unless exactly one price is given, or if it is out of range."""
-    if (epsilon is None) == (share is None):
-        raise Refused(
-            "Give either the epsilon that the answer may cost or the share of the budget that it may use: one of them."
-        )
-    if share is not None:
-        if not 0 < share <= 1:
-            raise Refused("The share of the budget must be above 0 and at most 1.")
-        return budget.mu * share**0.5, {"share": share}
-    try:
-        return noise_mu(epsilon or 0.0, budget.promise.noise_delta), {"epsilon": epsilon or 0.0}
-    except ValueError as bad:
-        raise Refused(str(bad)) from bad
 
 
 def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
@@ -330,7 +316,7 @@ def _written(quoted: CodeQuote, line: LedgerLine) -> Answer:
         mu=quoted.offer.mu,
         extended=quoted.may_leave_out,
     )
-    commit.after(tasks.compute_code_answer.delay, str(answer.pk))
+    commit.after(tasks.compute_later, answer)
     return answer
 
 

@@ -21,16 +21,19 @@ from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql, sql_names, wire
 from privacy.engine.language.code import CodeQuestion
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import KeyCounts, Mean, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan import joint, pricing
 from privacy.engine.plan.cells import touched
+from privacy.engine.plan.deadlines import after_charge
 from privacy.engine.plan.designs import Design, design
 from privacy.engine.plan.pricing import Offer
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, AnswerQuerySet, Budget, LedgerLine
+from privacy.services import prices
 from privacy.services.prior_answers import ErrorBasis, error_basis
 
 
@@ -57,6 +60,13 @@ class Quote:
     """Whether the answer may silently leave people out."""
     left: int
     """Units left, of CAP, in the cells that this query touches."""
+    seconds: float
+    """From its charge to its answer, for what takes long; otherwise 0."""
+
+    @property
+    def kind(self) -> Answer.Kind:
+        """Which kind of answer it will have."""
+        return kind_of(self.query)
 
     @property
     def more_like_this(self) -> int:
@@ -135,13 +145,14 @@ def priced(
     share: float | None = None,
 ) -> Quote:
     """Price a query for somebody about whom `rules.may_ask` has been asked. Otherwise call `quote`."""
-    asked = _fixed(error=error, epsilon=epsilon, share=share)
+    asked = prices.given(error=error, epsilon=epsilon, share=share)
     promise = budget.promise
     if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
         raise Refused("This dataset does not release undeclared values.")
     revision = declared.revision
     try:
         spec = _spec(declared.specs, query.table)
+        query = prices.written_out(query, asked, spec, budget)
         plan = design(query, spec)
         basis = error_basis(budget, query, plan, spec, revision)
         rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
@@ -171,18 +182,8 @@ def priced(
         basis=basis,
         asked=asked,
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
+        seconds=after_charge(query, plan, people=promise.public_size, rows_per_person=spec.max_rows),
     )
-
-
-def _fixed(**prices: float | None) -> dict[str, float]:
-    """The one price that is given. Raises Refused for none, or several."""
-    given = {name: price for name, price in prices.items() if price is not None}
-    if len(given) != 1:
-        raise Refused(
-            "Give either the error that you accept, the epsilon that the answer may cost, or the share of the budget "
-            "that it may use: one of them."
-        )
-    return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +202,9 @@ class Asking:
     @property
     def purpose(self) -> dict[str, object]:
         """What the ledger stores with the charge."""
+        kind = self.quote.kind
         return {
+            **({"kind": kind} if kind != Answer.Kind.QUERY else {}),
             "query": wire.encode(self.quote.query),
             "sigma": self.quote.offer.sigma,
             "releases": self.quote.offer.releases,
@@ -293,6 +296,7 @@ def _written(budget: Budget, each: Asking, line: LedgerLine) -> Answer:
         defaults={
             "budget": budget,
             "revision": quoted.revision,
+            "kind": quoted.kind,
             "query": wire.encode(quoted.query),
             "query_sha256": digest_of(quoted.query),
             "sql": each.text,
@@ -303,8 +307,19 @@ def _written(budget: Budget, each: Asking, line: LedgerLine) -> Answer:
         },
     )
     if made:
-        commit.after(tasks.compute_answer.delay, str(answer.pk))
+        commit.after(tasks.compute_later, answer)
     return answer
+
+
+def kind_of(query: Query) -> Answer.Kind:
+    """Return which kind of answer a query has."""
+    match query.measure:
+        case Fit():
+            return Answer.Kind.FIT
+        case SyntheticTable():
+            return Answer.Kind.TABLE
+        case _:
+            return Answer.Kind.QUERY
 
 
 def note_seen(answer: Answer) -> None:

@@ -154,7 +154,10 @@ LIMITS: dict[tuple[type, str], Schema] = {
     (le.NumberFeature, "bins"): _from_to(0, le.MAX_FEATURE_BINS),
     (le.NumberFeature, "edges"): {"maxItems": le.MAX_FEATURE_BINS + 1, "uniqueItems": True},
     (le.Fit, "features"): _items(1, le.MAX_MODEL_FEATURES),
-    (le.Fit, "hidden"): {"maxItems": le.MAX_LAYERS, "items": {"type": "integer", **_from_to(1, le.MAX_UNITS)}},
+    (le.Fit, "hidden"): {
+        "maxItems": le.MAX_LAYERS,
+        "items": {"type": "integer", **_from_to(1, le.MAX_UNITS)},
+    },
     (le.Fit, "test_share"): _from_to(0, le.MAX_TEST_SHARE),
     (le.Fit, "steps"): _from_to(le.MIN_STEPS, le.MAX_STEPS),
     (le.Fit, "people"): _from_to(1, MAX_WHOLE),

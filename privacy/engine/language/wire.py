@@ -67,12 +67,11 @@ FAMILIES: dict[str, dict[str, type]] = {
     "outcome": {kind_of(cls): cls for cls in OUTCOMES},
     "feature": {kind_of(cls): cls for cls in FEATURES},
 }
-NODES = tuple(cls for family in FAMILIES.values() for cls in family.values())
 
 
 def encode(item: object) -> Json:
     """Return a query, a part of one, or a display as JSON values."""
-    if isinstance(item, NODES):
+    if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES, *SHAPES, *OUTCOMES, *FEATURES)):
         return {"kind": kind_of(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
     if isinstance(item, WITHOUT_KIND):
         return {f.name: encode(getattr(item, f.name)) for f in fields(item)}

@@ -6,6 +6,7 @@ units, so that every charge is a whole number, rounded up.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
@@ -77,11 +78,26 @@ def offer_for_mu(plan: Priced, mu: float, budget_mu: float) -> Offer:
 
 def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: float) -> Offer:
     """Return the offer whose answer is (epsilon, delta)-DP on its own. Raises QueryRefused."""
+    return offer_for_mu(design, mu_of({"epsilon": epsilon}, delta, budget_mu), budget_mu)
+
+
+def mu_of(asked: Mapping[str, float], delta: float, budget_mu: float) -> float:
+    """Return the Gaussian DP of an answer that costs {"epsilon": …} at `delta`, or {"share": …} of the whole budget.
+
+    Raises QueryRefused for a price out of range.
+    """
+    if (share := asked.get("share")) is not None:
+        _check_share(share)
+        return budget_mu * math.sqrt(share)
     try:
-        mu = noise_mu(epsilon, delta)
+        return noise_mu(asked["epsilon"], delta)
     except ValueError as outside:
         raise QueryRefused(str(outside)) from outside
-    return offer_for_mu(design, mu, budget_mu)
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise QueryRefused("The share of the budget must be above 0 and at most 1, such as 0.05.")
 
 
 def offer_for_share(design: Design, share: float, budget_mu: float) -> Offer:
@@ -89,8 +105,7 @@ def offer_for_share(design: Design, share: float, budget_mu: float) -> Offer:
 
     The inverse of `worst_case_units`, exact in whole numbers: with one unit of noise less, the answer would cost more.
     """
-    if not 0 < share <= 1:
-        raise QueryRefused("The share of the budget must be above 0 and at most 1, such as 0.05.")
+    _check_share(share)
     units = math.floor(Fraction(share) * CAP / design.releases)
     if (units + 1) * design.releases / CAP <= share:  # the share is that of so many units, rounded to a float
         units += 1
