@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from datasets.models import Dataset
+from privacy.engine.synthetic_rows import MAX_SYNTHETIC_ROWS
 from privacy.models import Answer
 from privacy.presentation.promise_in_words import LEVELS
 
@@ -20,6 +21,20 @@ class HistoryFilter(forms.Form):
     def __init__(self, *args: Any, datasets: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
+
+
+class SyntheticRowsForm(forms.Form):
+    """How many rows of a synthetic table to download."""
+
+    rows = forms.IntegerField(
+        initial=1000,
+        min_value=1,
+        max_value=MAX_SYNTHETIC_ROWS,
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            f"Enter a whole number of rows from 1 to {MAX_SYNTHETIC_ROWS:,}.",
+        ),
+    )
 
 
 class LedgerFilter(forms.Form):

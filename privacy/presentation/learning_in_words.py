@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from privacy.engine.language.learning import (
     Amount,
-    CategoryFeature,
     Choice,
     Events,
     Fit,
@@ -14,7 +13,6 @@ from privacy.engine.language.learning import (
     YesNo,
 )
 from privacy.engine.language.query import Query
-from privacy.engine.language.schema import TableSpec
 from privacy.presentation.expressions_in_words import condition, expression
 
 MOST_NAMES = 8
@@ -70,22 +68,14 @@ def counting(measure: Fit | SyntheticTable) -> str:
     return "counting each person once, whatever their rows"
 
 
-def weights(measure: Fit, table: TableSpec) -> int | None:
-    """Return how many weights are trained; None while the parts of a number are left open.
+NEARLY, SOME, MUCH = 0.003, 0.01, 0.1
 
-    One for each part and one for missing, or one slope and one for missing; with hidden layers, between all units.
-    """
-    inputs = 1
-    for each in measure.features:
-        if isinstance(each, CategoryFeature):
-            inputs += len(table.column(each.column).labels) + 1
-        elif each.edges:
-            inputs += len(each.edges)
-        elif each.bins is None:
-            return None
-        else:
-            inputs += (each.bins or 1) + 1
-    outcomes = len(table.column(measure.outcome.column).labels) if isinstance(measure.outcome, Choice) else 1
-    sizes = [inputs, *measure.hidden]
-    between = sum((a + (k > 0)) * b for k, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)))
-    return between + (sizes[-1] + bool(measure.hidden)) * outcomes
+
+def noise(ratio: float) -> str:
+    """Return what the noise of a training amounts to. `ratio`: of its norm to the most that people can add."""
+    share = f"{float(f'{ratio * 100:.2g}'):g} % of the signal"
+    if ratio < NEARLY:
+        return f"{share}: nearly as good as without noise"
+    if ratio < SOME:
+        return f"{share}: somewhat worse than without noise"
+    return f"{share}: {'much worse than without noise' if ratio < MUCH else 'it learns hardly anything'}"
