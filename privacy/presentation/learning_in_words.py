@@ -1,6 +1,7 @@
 """Models and synthetic tables in words, for pages and files. No function here reads rows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from privacy.engine.language.learning import (
     Amount,
@@ -13,6 +14,8 @@ from privacy.engine.language.learning import (
     YesNo,
 )
 from privacy.engine.language.query import Query
+from privacy.engine.language.schema import TableSpec
+from privacy.engine.plan.fits import noise_to_signal, plan_fit
 from privacy.presentation.expressions_in_words import condition, expression
 
 MOST_NAMES = 8
@@ -79,3 +82,41 @@ def noise(ratio: float) -> str:
     if ratio < SOME:
         return f"{share}: somewhat worse than without noise"
     return f"{share}: {'much worse than without noise' if ratio < MUCH else 'it learns hardly anything'}"
+
+
+SPREAD = 0.15
+"""The mean square of what a useful logistic model has wrong, which is that of a person's gradient over the clip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What is known of a training before it is asked for, from public numbers."""
+
+    steps: int
+    weights: int
+    people: int
+    noise: str
+    as_exact_as: int | None
+
+
+def training(measure: Fit, table: TableSpec, public_size: int, mu: float) -> Training:
+    """Return what a training will be like. `mu`: of the whole answer.
+
+    The gradient's error from people is SPREAD / n a person, and from noise its square over the clip. Without noise,
+    SPREAD / (SPREAD / n + noise^2) people would have as large an error: n is `people` x (1 - test share).
+    """
+    plan = plan_fit(measure, table)
+    people = max(1, round((measure.people or public_size) * (1 - measure.test_share)))
+    ratio = noise_to_signal(plan.weights, people, mu)
+    as_exact = (
+        float(f"{SPREAD / (SPREAD / people + ratio * ratio):.2g}")
+        if isinstance(measure.outcome, YesNo)
+        else None
+    )
+    return Training(
+        steps=plan.steps,
+        weights=plan.weights,
+        people=people,
+        noise=noise(ratio),
+        as_exact_as=None if as_exact is None else round(float(f"{as_exact:.2g}")),
+    )

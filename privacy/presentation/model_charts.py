@@ -119,7 +119,9 @@ def calibration(points: Sequence[Calibrated], width: int, title: str, *, shares:
     for mark, text in zip(marks, texts, strict=True):
         parts.append(line("chart-grid", left, y(mark), right, y(mark)))
         parts.append(text_at("chart-tick", left - 6, y(mark) + 4, text, "end"))
-        parts.append(text_at("chart-tick", x(mark), bottom + 16, text, "end" if mark == marks[-1] else "middle"))
+        parts.append(
+            text_at("chart-tick", x(mark), bottom + 16, text, "end" if mark == marks[-1] else "middle")
+        )
     parts.append(line("chart-even", x(low), y(low), x(high), y(high)))
     for each in points:
         at, (under, over) = x(each.predicted), _ends(each, shares=shares)
@@ -189,5 +191,7 @@ def _cell(x: float, y: float, cell: float, value: float, *, framed: bool) -> str
 def _legend(left: float, top: float) -> list[str]:
     parts = [_cell(left + 14 * k, top, 14, (k + 0.5) / LEVELS, framed=False) for k in range(LEVELS)]
     parts.append(text_at("chart-tick", left, top + 28, "0: independent", "start"))
-    parts.append(text_at("chart-tick", left + 14 * LEVELS + 8, top + 12, "1: one follows from the other", "start"))
+    parts.append(
+        text_at("chart-tick", left + 14 * LEVELS + 8, top + 12, "1: one follows from the other", "start")
+    )
     return parts

@@ -14,8 +14,14 @@ WIDTH = 380
 """Of the chart of one feature, in its own units: several stand side by side."""
 MEASURES = {
     "accuracy": ("Accuracy", "how often the likelier answer is the right one"),
-    "auc": ("AUC", "how often somebody for whom it is true gets the higher score than somebody for whom it is not; ½ is chance"),
-    "base_rate": ("Base rate", "how often it is true; whoever always gives the likelier answer is right so often"),
+    "auc": (
+        "AUC",
+        "how often somebody for whom it is true scores above somebody for whom it is not; ½ is chance",
+    ),
+    "base_rate": (
+        "Base rate",
+        "how often it is true; whoever always gives the likelier answer is right so often",
+    ),
     "log_loss": ("Log loss", "the mean surprise; lower is better"),
     "brier": ("Brier score", "the mean square of what was wrong with the probability; lower is better"),
     "r_squared": ("R²", "the part of the variance that the model explains"),
@@ -147,7 +153,9 @@ def _effects(feature: Mapping[str, Any], which: int | None) -> Effects:
     missing = None if feature["missing"] is None else one(feature["missing"])
     if feature["kind"] == "slope":
         slope = one(feature["effect"])
-        return Effects(values=(-slope * feature["half"], slope * feature["half"]), missing=missing, slope=slope)
+        return Effects(
+            values=(-slope * feature["half"], slope * feature["half"]), missing=missing, slope=slope
+        )
     return Effects(values=tuple(map(one, feature["effects"])), missing=missing)
 
 
@@ -160,7 +168,8 @@ def _shown(feature: Mapping[str, Any], effects: Effects, span: model_charts.Span
         chart = _safe(model_charts.effect(item, span, WIDTH, title))
         note = "" if effects.slope is None else f"{words.sized(effects.slope)} for each 1 more"
         return Shown(name=name, chart=chart, note=note.replace("-", "\N{MINUS SIGN}"), reach=reach)
-    bars = [Bar(say(name, label), value, None, None) for label, value in zip(feature["labels"], effects.values, strict=True)]
+    labels = [say(name, label) for label in feature["labels"]]
+    bars = [Bar(label, value, None, None) for label, value in zip(labels, effects.values, strict=True)]
     if effects.missing is not None:
         bars.append(Bar("missing", effects.missing, None, None))
     if len(bars) > MOST_BARS:

@@ -55,7 +55,9 @@ def keeps(table: Mapping[str, Any]) -> list[str]:
     found = ["The share of each value of each column, up to the noise shown with it."]
     if kept:
         found.append(f"How these columns go together: {_listed(kept)}.")
-    found.append("What follows from these: columns that both go with a third one go together as far as it explains it.")
+    found.append(
+        "What follows from these: columns that both go with a third one go together as far as it explains it."
+    )
     return found
 
 
@@ -95,7 +97,8 @@ def heat_map(table: Mapping[str, Any], widths: Mapping[str, int]) -> dict[str, S
         "The table of pairs holds the same numbers."
     )
     return {
-        name: _safe(model_charts.heat_map(names, found, min(width, 620), title)) for name, width in widths.items()
+        name: _safe(model_charts.heat_map(names, found, min(width, 620), title))
+        for name, width in widths.items()
     }
 
 

@@ -25,8 +25,8 @@ WORDS = {
 }  # fmt: skip
 LEARNING = ("fit", "train", "predict", "synthesize")
 NO_SQL = (
-    "models and synthetic tables cannot be asked for in SQL. Choose “Model that predicts a column” or “Synthetic table” in "
-    "the form, or ask with the API or the Python client"
+    "models and synthetic tables cannot be asked for in SQL. Choose “Model that predicts a column” or “Synthetic "
+    "table” in the form, or ask with the API or the Python client"
 )
 PLACED = re.compile(r"Line \d+, column \d+:")
 Node: TypeAlias = exp.Expr
