@@ -127,11 +127,12 @@ class QuestionForm(forms.Form):
         error_messages=NO_CHOICE,
     )
     parts = forms.IntegerField(
-        label="Parts of a number",
+        label="Parts of a number, at most",
         required=False,
         min_value=2,
         max_value=MAX_FEATURE_BINS,
         error_messages=_from_to(2, MAX_FEATURE_BINS),
+        help_text="Whole numbers with fewer values have one part each.",
     )
     test_share = forms.IntegerField(
         label="People to test on, in %",

@@ -20,6 +20,7 @@ from privacy.engine.language.learning import (
 )
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import KEPT_AS_NUMBERS, ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.plan.fits import whole_values
 from privacy.presentation.learning_in_words import features
 from privacy.presentation.readable import FLAGS
 
@@ -29,7 +30,7 @@ AUTOMATIC, SLOPE, PARTS = "automatic", "slope", "parts"
 SHAPES = {
     AUTOMATIC: "Automatic",
     SLOPE: "One slope for each number",
-    PARTS: "Equal parts, each with a weight",
+    PARTS: "Steps: equal parts",
 }
 WHETHER, IS, WHICH, AMOUNT, EVENTS = "whether", "is", "which", "amount", "events"
 TEST_SHARE = 20
@@ -127,7 +128,15 @@ def _bins(fields: Mapping[str, Any]) -> int | None:
 
 
 def _feature(name: str, bins: int | None, table: TableSpec) -> Feature:
-    return CategoryFeature(name) if table.column(name).is_key else NumberFeature(name, Column(name), bins)
+    if table.column(name).is_key:
+        return CategoryFeature(name)
+    return NumberFeature(name, Column(name), bins and _at_most(bins, name, table))
+
+
+def _at_most(bins: int, name: str, table: TableSpec) -> int:
+    """Return the parts of a number: whole numbers with fewer values have one part each."""
+    values = whole_values(Column(name), table)
+    return bins if values is None else min(bins, max(values, 2))
 
 
 def _hidden(text: str) -> tuple[int, ...]:
@@ -148,7 +157,7 @@ def fields_of(query: Query, table: TableSpec) -> dict[str, Any] | None:
         case SyntheticTable(columns, bins, focus):
             return {"measure": TABLE, "columns": list(columns), "table_bins": bins, "focus": focus or ""}
         case Fit() as fit:
-            predicted, shape = _predicted_by(fit.outcome, table), _shape(fit)
+            predicted, shape = _predicted_by(fit.outcome, table), _shape(fit, table)
             share = round(fit.test_share * 100)
             if predicted is None or shape is None or share / 100 != fit.test_share:
                 return None
@@ -182,20 +191,23 @@ def _predicted_by(outcome: Outcome, table: TableSpec) -> dict[str, str] | None:
             return None
 
 
-def _shape(fit: Fit) -> dict[str, Any] | None:
+def _shape(fit: Fit, table: TableSpec) -> dict[str, Any] | None:
     """Return how numbers enter, if all enter alike and each feature is a column by its name."""
-    found: set[int | None] = set()
+    found: dict[str, int | None] = {}
     for each in fit.features:
         match each:
             case NumberFeature(name, Column(column), bins, ()) if name == column:
-                found.add(bins)
+                found[name] = bins
             case CategoryFeature():
                 pass
             case _:
                 return None
-    if len(found) > 1:
-        return None
-    bins = next(iter(found), None)
-    if bins is None:
+    every = set(found.values())
+    if every <= {None}:
         return {"shape": AUTOMATIC, "parts": None}
-    return {"shape": SLOPE if bins == 0 else PARTS, "parts": bins or None}
+    if every == {0}:
+        return {"shape": SLOPE, "parts": None}
+    most = max(bins or 0 for bins in every)
+    if any(bins != _at_most(most, name, table) for name, bins in found.items()):
+        return None
+    return {"shape": PARTS, "parts": most}

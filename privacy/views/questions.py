@@ -49,6 +49,9 @@ from privacy.views.shared import the_budget
 FIRST_SHARE = 0.05
 """The part of what is left that the page proposes to spend on a question."""
 Tables = Mapping[str, TableSpec]
+NO_FIELDS = (
+    "The form has no fields for this question. Ask it again with the API or the Python client, or begin with another."
+)
 LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
 
 
@@ -88,7 +91,9 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     declared = questions.declarations_of(budget)
     if request.method != "POST":
         start = _start(request, budget, declared.specs)
-        return _page(request, budget, _read(budget, start, declared))
+        asked = _read(budget, start, declared)
+        asked.note = NO_FIELDS if start.get("unwritten") else ""
+        return _page(request, budget, asked)
     asked = _read(budget, request.POST, declared)
     if request.POST.get("then") in price_panel.BEFORE:
         first = _before(request.POST, budget, asked, declared.specs)
@@ -158,7 +163,7 @@ def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, An
     again = _earlier(request, budget, "again")
     if not again:
         return {**start, **_who_is_in(request, budget, tables)}
-    in_sql = {"source": SQL, "sql": again.sql}
+    in_sql = {"source": SQL, "sql": again.sql} if again.sql else {"unwritten": True}
     if queries.display_of(again) != EVERYTHING:  # only SQL says what is shown
         return {**start, **in_sql}
     return {**start, **(_typed(tables, decode(again.query)) or in_sql)}
