@@ -109,10 +109,10 @@ class QuestionForm(forms.Form):
     )
     outcome = forms.ChoiceField(label="Predict", required=False, error_messages=NO_CHOICE)
     value = forms.CharField(
-        label="Is it this value?",
+        label="Value",
         required=False,
         max_length=200,
-        help_text="For a column with declared values: the one that is predicted.",
+        help_text="The declared value that is predicted.",
     )
     predictors = forms.MultipleChoiceField(
         label="From these columns",

@@ -103,8 +103,11 @@ def calibration(points: Sequence[Calibrated], width: int, title: str, *, shares:
     """Return what happened over what was predicted; on the line, both are the same. `shares`: both lie in 0 to 1."""
     height = min(width, 360)
     ends = [end for each in points for end in _ends(each, shares=shares)]
-    low, high = (0.0, 1.0) if shares else span_of([*ends, *(each.predicted for each in points)])
-    marks = ticks(low, high, 4)
+    every = [*ends, *(each.predicted for each in points)]
+    low, high = (
+        (0.0, 1.0) if shares else (min(every), max(every) if max(every) > min(every) else min(every) + 1)
+    )
+    marks = ticks(low, high, 5)
     low, high = min(low, marks[0]), max(high, marks[-1])
     texts = [f"{mark * 100:.0f} %" for mark in marks] if shares else _texts(marks)
     left, right, bottom = 12 + LETTER * max(map(len, texts)), width - 14, height - AXIS - 14
@@ -175,7 +178,7 @@ def heat_map(names: Sequence[str], pairs: Mapping[tuple[int, int], Pair], width:
             parts.append(_cell(left + column * cell, top + row * cell, cell, value, framed=pair.in_tree))
     bottom = top + many * cell
     parts += _legend(left, bottom + 10)
-    return svg(width, bottom + 48, title, parts)
+    return svg(width, bottom + 62, title, parts)
 
 
 def _cell(x: float, y: float, cell: float, value: float, *, framed: bool) -> str:
@@ -191,7 +194,5 @@ def _cell(x: float, y: float, cell: float, value: float, *, framed: bool) -> str
 def _legend(left: float, top: float) -> list[str]:
     parts = [_cell(left + 14 * k, top, 14, (k + 0.5) / LEVELS, framed=False) for k in range(LEVELS)]
     parts.append(text_at("chart-tick", left, top + 28, "0: independent", "start"))
-    parts.append(
-        text_at("chart-tick", left + 14 * LEVELS + 8, top + 12, "1: one follows from the other", "start")
-    )
+    parts.append(text_at("chart-tick", left, top + 44, "1: one follows from the other", "start"))
     return parts

@@ -175,7 +175,7 @@ def _shown(feature: Mapping[str, Any], effects: Effects, span: model_charts.Span
     if len(bars) > MOST_BARS:
         note = f"{len(bars):,} values: see the table of weights."
         return Shown(name=name, chart=None, note=note, reach=reach)
-    return Shown(name=name, chart=_safe(svg_charts.bars(bars, WIDTH, title)), note="", reach=reach)
+    return Shown(name=name, chart=_safe(svg_charts.bars(bars, WIDTH, title, span)), note="", reach=reach)
 
 
 def _corners(feature: Mapping[str, Any], effects: Effects) -> Iterator[Point]:

@@ -38,11 +38,11 @@ class Bar:
     high: float | None
 
 
-def bars(items: Sequence[Bar], width: int, title: str) -> str:
-    """Return horizontal bars with error bars, `width` units wide."""
+def bars(items: Sequence[Bar], width: int, title: str, span: tuple[float, float] | None = None) -> str:
+    """Return horizontal bars with error bars, `width` units wide. `span`: the range, if it is not theirs."""
     longest = max((len(item.label) for item in items), default=1)
     left = min(width * LONGEST_LABEL, longest * LETTER + 12)
-    low, high = _range(items)
+    low, high = span or _range(items)
     marks = ticks(low, high, 6 if width > 500 else 3)
     low, high = min(low, marks[0]), max(high, marks[-1])
 

@@ -1,8 +1,8 @@
 """What a page shows of a synthetic table: what it keeps and what not, from the answer alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,12 @@ from privacy.presentation.svg_charts import MOST_BARS, Bar
 
 MOST_NAMED = 6
 """The most pairs that a sentence names."""
+FLAGS = {"true": "yes", "false": "no"}
 CLEAR = 0.05
 """An association that falls by less is as good as kept."""
 WIDTH = 380
+FEW = 5
+"""A number with fewer ends of parts is drawn as bars with their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,8 @@ class ColumnShown:
     name: str
     chart: SafeString | None
     shares: list[tuple[str, str, str]]
+    missing: str
+    """The share of missing values, where the chart has no place for it."""
 
 
 def columns(result: Mapping[str, Any]) -> list[ColumnShown]:
@@ -128,9 +133,24 @@ def _column(column: Mapping[str, Any], name: str, lines: Sequence[Mapping[str, A
         places = words.places(half)
         shares.append((label, words.shown(share, places), words.shown(half, places)))
     title = f"Shares of {name} in percent, with 95 % intervals."
-    chart = _safe(svg_charts.bars(bars, WIDTH, title)) if len(bars) <= MOST_BARS else None
     unit = f" ({column['unit']})" if column.get("unit") else ""
-    return ColumnShown(name=f"{name}{unit}", chart=chart, shares=shares)
+    shown = ColumnShown(name=f"{name}{unit}", chart=None, shares=shares, missing="")
+    if column.get("kind") in {"integer", "number"} and len(column["edges"]) > FEW:
+        missing = " ± ".join(shares[-1][1:]) if column["missing"] else ""
+        return replace(shown, chart=_histogram(column["edges"], bars, title), missing=missing)
+    return (
+        replace(shown, chart=_safe(svg_charts.bars(bars, WIDTH, title))) if len(bars) <= MOST_BARS else shown
+    )
+
+
+def _histogram(edges: Sequence[float], bars: Sequence[Bar], title: str) -> SafeString:
+    parts = [
+        svg_charts.Column(low, high, bar.value or 0.0, bar.low or 0.0, bar.high or 0.0)
+        for (low, high), bar in zip(
+            pairwise(edges), bars, strict=False
+        )  # a part for missing values has no ends
+    ]
+    return _safe(svg_charts.histogram(parts, WIDTH, title))
 
 
 def rows(drawn: Mapping[str, np.ndarray[Any, Any]]) -> list[list[str]]:
@@ -144,6 +164,8 @@ def _texts(drawn: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[tuple[str, ...
 
 
 def _text(cell: object) -> str:
+    if cell in FLAGS:
+        return FLAGS[str(cell)]
     return words.sized(cell, 6).replace("-", "\N{MINUS SIGN}", 1) if isinstance(cell, float) else str(cell)
 
 

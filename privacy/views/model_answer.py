@@ -14,6 +14,7 @@ from privacy.engine.language.schema import TableSpec
 from privacy.engine.language.wire import decode
 from privacy.models import Answer
 from privacy.presentation import learning_in_words, model_shown, words
+from privacy.presentation.readable import readable
 from privacy.views import programs
 from privacy.views.shared import WIDTHS, about, late
 
@@ -46,7 +47,7 @@ def _released(request: UserRequest, item: Answer, asked: Fit, table: TableSpec |
     shown = [row for row in weights if not classes or row["class"] == chosen]
     return {
         "model": model,
-        "outcome": learning_in_words.outcome(asked.outcome),
+        "outcome": learning_in_words.outcome(readable(asked.outcome, table) if table else asked.outcome),
         "measures": model_shown.measures(model),
         "tested": model_shown.people_tested(model),
         "calibration": model_shown.calibration(model, WIDTHS),
@@ -101,8 +102,8 @@ def _training(model: Mapping[str, Any]) -> dict[str, str]:
 
 def _use(model: Mapping[str, Any]) -> str:
     """Return code that predicts for one made-up row."""
-    row = {feature["name"]: [_example(feature)] for feature in model["features"]}
-    return f"answer.predict({row!r})  # or a DataFrame with these columns\nanswer.held_out"
+    row = [f"    {feature['name']!r}: [{_example(feature)!r}],\n" for feature in model["features"]]
+    return f"rows = {{  # or a DataFrame\n{''.join(row)}}}\nanswer.predict(rows)\nanswer.held_out"
 
 
 def _example(feature: Mapping[str, Any]) -> object:

@@ -45,7 +45,7 @@ def test_a_model_shows_its_measures_its_calibration_and_what_each_column_adds(sc
     assert text.count('<figure class="effect">') == 2
     assert "its weights have no intervals" in text
     assert f"portal.answers['{answer.pk}']" in text
-    assert "answer.predict({'year': [1994], 'region': ['east']})" in text
+    assert "    'year': [1994],\n    'region': ['east'],\n}\nanswer.predict(rows)" in text
 
 
 def test_the_files_of_a_model_have_its_weights_without_intervals_and_everything(scientist, budget):
