@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from privacy.views import answers, budgets, code, promises, questions
+from privacy.views import answers, budgets, code, promises, questions, table_answer
 
 app_name = "privacy"
 urlpatterns = [
     path("", answers.index, name="index"),
     path("<uuid:pk>/", answers.answer, name="answer"),
     path("<uuid:pk>/download/<slug:form>/", answers.download, name="download"),
+    path("<uuid:pk>/rows/", table_answer.rows, name="table_rows"),
     path("<uuid:pk>/withdraw/", code.withdraw, name="withdraw"),
     path("trials/<uuid:pk>/", code.trial, name="trial"),
     path("trials/<uuid:pk>/stop/", code.stop, name="stop_trial"),

@@ -4,22 +4,27 @@ A count takes at most so many rows per person, a sum at most what so many rows c
 of them are scaled down together; no row is picked (engine.contributions).
 """
 
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import Count, CountSubjects, Mean, Query, Sum
 from privacy.engine.language.schema import TableSpec
 from privacy.engine.plan.caps import is_capped, rows_that_count
 from privacy.engine.plan.designs import design
-from privacy.presentation import words
+from privacy.presentation import learning_in_words, words
 
 NOT_COVERED = "The interval does not cover what this leaves out."
 
 
 def rows_per_person(query: Query, table: TableSpec) -> int | None:
     """Return the number of rows per person that count in full; None where the number does not matter."""
+    if learning_in_words.is_learning(query):
+        return None
     return rows_that_count(query, table) if is_capped(query, table) else None
 
 
 def counting(query: Query, table: TableSpec) -> str:
     """Return `counting at most 4 per person`, to follow the answer's unit; empty where there is no cap."""
+    if isinstance(query.measure, Fit | SyntheticTable):
+        return learning_in_words.counting(query.measure)
     rows = rows_per_person(query, table)
     if rows is None:
         return ""

@@ -2,7 +2,7 @@
 
 from privacy.engine.language.code import Ball, Box, CodeQuestion, Votes
 from privacy.engine.language.schema import listed
-from privacy.presentation import words
+from privacy.presentation.expressions_in_words import condition
 
 METHODS = {
     "mean": "the mean of the blocks’ answers",
@@ -52,7 +52,7 @@ def say(question: CodeQuestion) -> str:
     """Return code in words: `Code on wages: mean_wage and gini where year ≥ 1985`."""
     text = f"Code on {question.table}: {_shape(question)}"
     if question.where is not None:
-        text += f" where {words.condition(question.where)}"
+        text += f" where {condition(question.where)}"
     return text
 
 

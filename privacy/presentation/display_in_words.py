@@ -3,6 +3,7 @@
 from privacy.engine.language.display import EVERYTHING, Display, Order, compared
 from privacy.engine.language.expressions import And, Not, Or, Predicate
 from privacy.presentation import words
+from privacy.presentation.expressions_in_words import grouped
 
 COMPARED = {
     ">": "above",
@@ -46,4 +47,4 @@ def _condition(node: Predicate) -> str:
             return f"not ({_condition(of)})"
         case _:
             op, name, limit = compared(node)
-            return f"noisy {_figure(name)} is {COMPARED[op]} {words.grouped(limit)}"
+            return f"noisy {_figure(name)} is {COMPARED[op]} {grouped(limit)}"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from django.http import HttpResponse
 
 from common import spreadsheets
@@ -32,7 +33,9 @@ def answer_csv(answer: Answer, display: Display = EVERYTHING) -> str:
     figures = [figure for line in result["lines"] for figure in line["figures"]]
     uneven = {figure["name"] for figure in figures if has_ends(figure)}
     factor = joint.factor_of(result)
-    even = ("half_width_95", "half_width_95_joint") if factor else ("half_width_95",)
+    even: tuple[str, ...] = ("half_width_95", "half_width_95_joint") if factor else ("half_width_95",)
+    if answer.kind == Answer.Kind.FIT:  # weights have no intervals
+        even = ()
     parts = {
         name: ("low_95", "high_95") if name in uneven else even
         for name in dict.fromkeys(figure["name"] for figure in figures)
@@ -104,6 +107,28 @@ def answer_json(answer: Answer, _display: Display = EVERYTHING) -> str:
 
 def record_json(answer: Answer, _display: Display = EVERYTHING) -> str:
     return json.dumps(answer.record, ensure_ascii=False, indent=2)
+
+
+ROWS_AT_ONCE = 2_000
+
+
+def rows_csv(drawn: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[str]:
+    """Yield rows of a synthetic table as CSV, some at a time. `drawn`: shape (rows,) for each column."""
+    yield spreadsheets.lines([drawn])
+    many = len(next(iter(drawn.values()), ()))
+    for begin in range(0, many, ROWS_AT_ONCE):
+        part = [cells(column[begin : begin + ROWS_AT_ONCE]) for column in drawn.values()]
+        yield spreadsheets.lines(zip(*part, strict=True))
+
+
+def cells(column: np.ndarray[Any, Any]) -> list[object]:
+    """Return drawn values as whole numbers, floats, ISO dates or text, true or false; None where one is missing."""
+    if column.dtype.kind == "M":
+        return [None if np.isnat(day) else str(day) for day in column]
+    values: list[object] = column.tolist()  # None for what is masked
+    if column.dtype.kind == "f":
+        return [None if value != value else value for value in values]  # noqa: PLR0124 -- NaN alone differs from itself
+    return [str(value).lower() if isinstance(value, bool) else value for value in values]
 
 
 FORMS: dict[str, tuple[str, str, Callable[[Answer, Display], str]]] = {

@@ -42,6 +42,7 @@ from privacy.engine.language.query import (
 )
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.sql_text import number
+from privacy.presentation import learning_form
 from privacy.presentation.readable import FLAGS
 
 MEASURES = {
@@ -61,6 +62,7 @@ MEASURES = {
     "person_rows": "How many rows does a person have?",
     "person_amount": "How much does one person add up to?",
     "keys": "People by values that are not declared",
+    **learning_form.MEASURES,
 }
 OPERATORS = {
     "is": "is",
@@ -96,13 +98,18 @@ def query_of(fields: Mapping[str, Any], lines: Sequence[Line], table: TableSpec)
     where = conditions[0] if len(conditions) == 1 else And(conditions) if conditions else None
     return Query(
         table=table.name,
-        measure=_measure(fields),
+        measure=learning_form.measure_of(fields, table) if asks_to_learn(fields) else _measure(fields),
         where=where,
-        by=tuple(fields.get("by") or ()),
+        by=() if asks_to_learn(fields) else tuple(fields.get("by") or ()),
         rows=None
-        if fields.get("measure") in {"person_rows", "person_amount"}
+        if fields.get("measure") in {"person_rows", "person_amount"} or asks_to_learn(fields)
         else fields.get("rows") or None,
     )
+
+
+def asks_to_learn(fields: Mapping[str, Any]) -> bool:
+    """Return whether the form asks for a model or a synthetic table, in which each person counts once."""
+    return fields.get("measure") in learning_form.MEASURES
 
 
 def _measure(fields: Mapping[str, Any]) -> Measure:  # noqa: C901, PLR0911 -- one case a kind
@@ -217,7 +224,7 @@ def _compare(line: Line, name: str) -> Predicate:
 
 def fields_of(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
     """Return the form's fields and conditions for a query, or None when the form cannot express it."""
-    fields = _fields(query.measure)
+    fields = learning_form.fields_of(query, table) or _fields(query.measure)
     lines = [_line(part, table) for part in _parts_of(query.where)]
     found = [line for line in lines if line is not None]
     if fields is None or len(found) < len(lines):

@@ -15,7 +15,7 @@ from privacy.engine.language.schema import ColumnSpec, TableSpec
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan.caps import is_capped, rows_that_count
 from privacy.engine.plan.designs import Design, design
-from privacy.presentation.words import grouped
+from privacy.presentation.expressions_in_words import grouped
 
 MOST = 3
 WORTH = 2.0

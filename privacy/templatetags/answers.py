@@ -9,7 +9,7 @@ from datasets.models import Dataset
 from privacy import dates, queries, rules, shares
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.models import Budget
-from privacy.presentation import words
+from privacy.presentation import expressions_in_words, words
 from privacy.presentation.readable import FLAGS
 
 register = template.Library()
@@ -42,7 +42,7 @@ def plain_date(day: float) -> str:
 
 @register.filter
 def grouped(value: float) -> str:
-    return words.grouped(value)
+    return expressions_in_words.grouped(value)
 
 
 @register.filter

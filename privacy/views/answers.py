@@ -1,15 +1,12 @@
 """Pages of answers: budgets, the history of questions, and one answer with its files."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q
 from django.http import Http404, HttpResponse
-from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
@@ -17,7 +14,6 @@ from common.http import UserRequest
 from common.pages import paginated, show
 from datasets.models import Dataset
 from privacy import queries, rules
-from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.display import Display
 from privacy.engine.language.query import Distribution, Histogram, Query
 from privacy.engine.language.schema import TableSpec
@@ -28,7 +24,7 @@ from privacy.presentation import display_in_words, exports, noise_advice, svg_ch
 from privacy.presentation.joint_intervals import Together, together
 from privacy.presentation.svg_charts import Bar, Column, Share
 from privacy.services import guides, questions
-from privacy.views import code_answer, question_links
+from privacy.views import code_answer, model_answer, programs, question_links, table_answer
 from privacy.views.shared import WIDTHS, about, cost, the_answer
 
 
@@ -69,6 +65,14 @@ def _narrowed(rows: AnswerQuerySet, wanted: dict[str, Any]) -> AnswerQuerySet:
     return rows
 
 
+PAGES: dict[str, Callable[..., HttpResponse]] = {
+    Answer.Kind.CODE: code_answer.page,
+    Answer.Kind.FIT: model_answer.page,
+    Answer.Kind.TABLE: table_answer.page,
+}
+"""The pages of answers that are no figures for groups."""
+
+
 @require_safe
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show one answer; while it is being computed, the page polls."""
@@ -76,8 +80,8 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     is_own = rules.is_own(request.user, item.budget) is None
     if is_own:
         questions.note_seen(item)
-    if item.kind == Answer.Kind.CODE:
-        return code_answer.page(request, item, is_own=is_own)
+    if page := PAGES.get(item.kind):
+        return page(request, item, is_own=is_own)
     return show(request, "privacy/answer", _context(request, item, is_own=is_own), parts={"answer-live"})
 
 
@@ -102,7 +106,7 @@ def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, A
         context |= {
             **_figures(item, query, table, display),
             **_guided(item, table, meant),
-            "calls": _calls(item),
+            "calls": programs.calls(item),
         }
         context["lost"] = noise_advice.sentence(item.result or {}, query, table, context["epsilon"])
     return context
@@ -276,39 +280,6 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
         name: mark_safe(svg_charts.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()
     }
-
-
-def _calls(item: Answer) -> list[dict[str, str]]:
-    """Return how to ask the same from a program, with epsilon rounded down, so that the stored answer is returned."""
-    epsilon = noise_epsilon(item.mu, item.budget.promise.noise_delta)
-    asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
-    url = settings.BASE_URL + reverse("api:budget_answers", args=[item.budget_id])
-    body = json.dumps({**asked, "epsilon": float(f"{epsilon * 0.9995:.3e}")}, ensure_ascii=False)
-    key = str(uuid4())
-    return [
-        {"name": "curl", "code": CURL.format(url=url, key=key, body=body.replace("'", "'\\''"))},
-        {"name": "Python", "code": PYTHON.format(url=url, key=key, body=body)},
-    ]
-
-
-CURL = """\
-curl -X POST '{url}' \\
-  -H "Authorization: Bearer $WEIR_TOKEN" \\
-  -H 'Content-Type: application/json' -H 'Idempotency-Key: {key}' \\
-  -d '{body}'"""
-PYTHON = """\
-import json, urllib.request
-from os import environ
-
-call = urllib.request.Request(
-    "{url}",
-    data={body!r}.encode(),
-    headers={{
-        "Authorization": "Bearer " + environ["WEIR_TOKEN"],
-        "Content-Type": "application/json", "Idempotency-Key": "{key}",
-    }},
-)
-print(json.dumps(json.load(urllib.request.urlopen(call)), indent=2, ensure_ascii=False))"""
 
 
 @require_safe

@@ -21,7 +21,7 @@ from privacy.engine.language.code import MAX_OUTPUTS
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode_code
 from privacy.models import Answer, Budget, CodeTrial
-from privacy.presentation import code_in_words, words
+from privacy.presentation import code_in_words, expressions_in_words, words
 from privacy.presentation.code_form import example, fields_of, type_of
 from privacy.services import code_answers, questions
 from privacy.views import trial_report
@@ -91,7 +91,7 @@ def _again(
     goal, value = next(iter(price.items()))
     note = ""
     if question.where is not None and not fields["condition"]:
-        said = words.condition(question.where)
+        said = expressions_in_words.condition(question.where)
         note = f"SQL cannot say this condition, so it is not filled in: {said}"
     return {**fields, "goal": goal, goal: f"{value * PERCENT if goal == 'share' else value:.6g}"}, note
 

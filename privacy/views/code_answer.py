@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 from common.http import UserRequest
@@ -11,12 +10,11 @@ from common.pages import show
 from privacy import queries, shares
 from privacy.engine.language.code import Ball, Box, CodeQuestion, Votes
 from privacy.engine.language.wire import decode_code
-from privacy.execution.opening import last_moment
 from privacy.models import Answer, BlockReport
-from privacy.presentation import code_in_words, exports, svg_charts, words
+from privacy.presentation import code_in_words, exports, expressions_in_words, svg_charts, words
 from privacy.presentation.svg_charts import MOST_BARS, Bar
 from privacy.services import code_answers
-from privacy.views.shared import WIDTHS, about
+from privacy.views.shared import WIDTHS, about, late
 
 MOST_ROWS = 50
 """The most numbers of a vector that are shown. Its files hold all."""
@@ -29,7 +27,7 @@ def page(request: UserRequest, item: Answer, *, is_own: bool) -> HttpResponse:
         **about(request, item, is_own=is_own),
         "question": code_in_words.say(question),
         "code": question.code,
-        "condition": words.condition(question.where) if question.where is not None else "",
+        "condition": expressions_in_words.condition(question.where) if question.where is not None else "",
         "people": question.people,
         "blocks": item.line.purpose["blocks"],
         "method": code_in_words.METHODS[code_in_words.method_of(question)],
@@ -37,16 +35,10 @@ def page(request: UserRequest, item: Answer, *, is_own: bool) -> HttpResponse:
         "rounds": question.rounds,
     }
     if item.is_waiting:
-        context |= _waiting(item, is_own=is_own)
+        context |= {"late": late(item), "may_withdraw": is_own and code_answers.may_be_withdrawn(item)}
     if item.is_out:
         context |= _released(request, item, question)
     return show(request, "privacy/code_answer", context, parts={"code-answer-live"})
-
-
-def _waiting(item: Answer, *, is_own: bool) -> dict[str, Any]:
-    begun, deadline = item.begun_at, item.deadline
-    late = last_moment(begun, deadline) if begun and deadline and deadline <= timezone.now() else None
-    return {"late": late, "may_withdraw": is_own and code_answers.may_be_withdrawn(item)}
 
 
 def _released(request: UserRequest, item: Answer, question: CodeQuestion) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The price panel: a question's price, what it rests on, and what would make it cheaper."""
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from privacy import shares
 from privacy.engine.language import sql_text
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import (
     CountSubjects,
     Histogram,
@@ -19,10 +21,10 @@ from privacy.engine.plan.caps import rows_that_count
 from privacy.engine.plan.designs import design
 from privacy.engine.plan.pricing import Offer
 from privacy.engine.trials import TRIES
-from privacy.forms import ERROR
 from privacy.models import Budget
-from privacy.presentation import caps_in_words, display_in_words, suggestions, words
+from privacy.presentation import caps_in_words, display_in_words, learning_in_words, suggestions, words
 from privacy.presentation.query_form import GUIDE, MEASURES, fields_of
+from privacy.question_forms import ERROR
 from privacy.services import guides, prior_answers, questions, trials
 
 if TYPE_CHECKING:
@@ -128,6 +130,24 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
         "stored": questions.stored(budget, quote),
         "may_leave_out": quote.may_leave_out,
         "part_of_cells": not bool(quote.cells.all()),
+        "learning": _learning(budget, quote),
+    }
+
+
+def _learning(budget: Budget, quote: questions.Quote) -> dict[str, Any] | None:
+    """Return what is known in advance of a model or a synthetic table; None for other questions."""
+    measure, size = quote.query.measure, budget.promise.public_size
+    if not isinstance(measure, Fit | SyntheticTable):
+        return None
+    training = None
+    if isinstance(measure, Fit):
+        training = learning_in_words.training(measure, quote.spec, size, quote.offer.mu)
+    return {
+        "seconds": f"{math.ceil(quote.seconds):,}",
+        "training": training,
+        "test_share": f"{measure.test_share * 100:g}"
+        if isinstance(measure, Fit) and measure.test_share
+        else "",
     }
 
 

@@ -25,10 +25,22 @@ from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.sql import Statement
 from privacy.engine.language.wire import canonical, decode
 from privacy.engine.measure.contributions import CAP
-from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.models import Answer, Budget
 from privacy.presentation import suggestions, words
 from privacy.presentation.query_form import OPERATORS, Line, fields_of, query_of
+from privacy.question_forms import (
+    EPSILON,
+    ERROR,
+    FORM,
+    LISTS,
+    MAX_LINES,
+    NEEDS,
+    SHARE,
+    SQL,
+    TEXT_LIMIT,
+    QuestionForm,
+    lines_of,
+)
 from privacy.services import guides, questions
 from privacy.views import price_panel
 from privacy.views.question_links import carried, meant_by, read, shows
@@ -37,6 +49,7 @@ from privacy.views.shared import the_budget
 FIRST_SHARE = 0.05
 """The part of what is left that the page proposes to spend on a question."""
 Tables = Mapping[str, TableSpec]
+NO_FIELDS = "The form has no fields for this question. Ask it again with the API or the Python client, or begin with another."
 LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
 
 
@@ -76,7 +89,9 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     declared = questions.declarations_of(budget)
     if request.method != "POST":
         start = _start(request, budget, declared.specs)
-        return _page(request, budget, _read(budget, start, declared))
+        asked = _read(budget, start, declared)
+        asked.note = NO_FIELDS if start.get("unwritten") else ""
+        return _page(request, budget, asked)
     asked = _read(budget, request.POST, declared)
     if request.POST.get("then") in price_panel.BEFORE:
         first = _before(request.POST, budget, asked, declared.specs)
@@ -146,7 +161,7 @@ def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, An
     again = _earlier(request, budget, "again")
     if not again:
         return {**start, **_who_is_in(request, budget, tables)}
-    in_sql = {"source": SQL, "sql": again.sql}
+    in_sql = {"source": SQL, "sql": again.sql} if again.sql else {"unwritten": True}
     if queries.display_of(again) != EVERYTHING:  # only SQL says what is shown
         return {**start, **in_sql}
     return {**start, **(_typed(tables, decode(again.query)) or in_sql)}
@@ -273,7 +288,7 @@ def _said(budget: Budget, asked: Asked, declared: questions.Declarations) -> Sta
 
 
 def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
-    """Make both sides show the same question, and both ways to fix the price the same price."""
+    """Make both sides show the same question, and all ways to fix the price the same price."""
     if asked.query is None:
         return asked
     values = {**_plain(data), **_other_price(asked)}
@@ -284,7 +299,7 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
         values["source"] = SQL if asked.source == FORM else FORM
     if found and (asked.source == SQL or asked.changed):
         fields, lines = found
-        blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins", "edges"))
+        blank = dict.fromkeys(NEEDS)
         values |= {**blank, **fields}
     form = QuestionForm(values, table=asked.table, undeclared=asked.undeclared)
     form.full_clean()
@@ -305,7 +320,7 @@ def _fields_that_hold(query: Query, asked: Asked) -> tuple[dict[str, Any], list[
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the form's own values from a POST, lists as lists."""
     lists = getattr(data, "getlist", None)
-    several = {name: lists(name) if lists else data.get(name, []) for name in ("by", "features")}
+    several = {name: lists(name) if lists else data.get(name, []) for name in LISTS}
     return {**{name: data.get(name) for name in QuestionForm.base_fields}, **several}
 
 
@@ -313,12 +328,14 @@ def _other_price(asked: Asked) -> dict[str, str]:
     quote = asked.quote
     if quote is None:
         return {}
-    if asked.form.cleaned_data.get("goal") == ERROR:
-        return {"epsilon": f"{quote.epsilon:.3g}"}
-    if quote.half_width is None:
-        return {"error": ""}
-    half = quote.half_width * (100 if words.is_of_rank(quote.query) else 1)
-    return {"error": words.sized(half).replace(",", "")}
+    per_unit = 100 if words.is_of_rank(quote.query) else 1
+    error = "" if quote.half_width is None else words.sized(quote.half_width * per_unit).replace(",", "")
+    found = {
+        ERROR: error,
+        EPSILON: f"{quote.epsilon:.3g}",
+        SHARE: words.sized(quote.offer.share * 100, up=True).replace(",", ""),
+    }
+    return {name: text for name, text in found.items() if name not in quote.asked}
 
 
 def _sql(quote: questions.Quote) -> str:

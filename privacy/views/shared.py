@@ -1,7 +1,10 @@
 """Lookups and context shared by the pages of automatic answers."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.utils import timezone
 
 from common.http import UserRequest, found
 from datasets.models import Dataset
@@ -9,6 +12,7 @@ from datasets.queries import waiting_access
 from datasets.rules import is_dataset_owner
 from privacy import rules
 from privacy.engine.accounting import noise_epsilon
+from privacy.execution.opening import last_moment
 from privacy.models import Answer, Budget
 from privacy.presentation import words
 from privacy.queries import budgets_of, share_of
@@ -45,6 +49,12 @@ def the_answer(request: UserRequest, pk: UUID) -> Answer:
 def cost(answer: Answer) -> str:
     """Return what an answer cost, as a percentage of the budget as it is now."""
     return percent(share_of(answer))
+
+
+def late(item: Answer) -> datetime | None:
+    """Return when an answer is told at the latest, if it was not told at its deadline; None before."""
+    begun, deadline = item.begun_at, item.deadline
+    return last_moment(begun, deadline) if begun and deadline and deadline <= timezone.now() else None
 
 
 def about(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, Any]:

@@ -23,6 +23,11 @@ WORDS = {
     "select", "from", "where", "group", "by", "as", "and", "or", "not", "in", "is", "null", "between", "case", "when",
     "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc", "limit", "having", "offset",
 }  # fmt: skip
+LEARNING = ("fit", "train", "predict", "synthesize")
+NO_SQL = (
+    "models and synthetic tables cannot be asked for in SQL. Choose “Model that predicts a column” or “Synthetic "
+    "table” in the form, or ask with the API or the Python client"
+)
 PLACED = re.compile(r"Line \d+, column \d+:")
 Node: TypeAlias = exp.Expr
 
@@ -40,6 +45,9 @@ def statement(text: str, columns: Collection[str]) -> exp.Select:
     names = {name.casefold() for name in columns} - WORDS
     try:
         tokens = [_plain(token, names) for token in DIALECT.tokenize(text)]
+        if tokens and tokens[0].text.casefold() in LEARNING:
+            place = f"Line {tokens[0].line}, column {tokens[0].col - (tokens[0].end - tokens[0].start)}"
+            raise QueryRefused(f"{place}: {NO_SQL}.")
         statements = DIALECT.parser().parse(tokens, text)
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad, text)) from bad

@@ -8,6 +8,17 @@ function fit(form) {
   const measure = own(form, 'measure').value
   for (const part of form.querySelectorAll('[data-for]')) part.hidden = !part.dataset.for.split(' ').includes(measure)
   for (const line of form.querySelectorAll('[data-line]')) fitLine(line)
+  fitModel(form)
+  const error = form.querySelector('[name=goal][value=error]')
+  if (error.checked && error.closest('[data-for]').hidden) form.querySelector('[name=goal][value=epsilon]').checked = true
+}
+
+// Which value of a column is predicted, and in how many parts, only matters where it is asked.
+function fitModel(form) {
+  const [how, column] = own(form, 'outcome').value.split(/:(.*)/s)
+  form.querySelector('[data-value]').hidden = how !== 'is'
+  if (how === 'is') own(form, 'value').setAttribute('list', `values-${column}`)
+  form.querySelector('[data-parts]').hidden = own(form, 'shape').value !== 'parts'
 }
 
 function fitLine(line) {
@@ -62,7 +73,7 @@ function stay(form) {
 
 export function ask(form) {
   form.addEventListener('input', ({ target }) => {
-    if (target.name === 'error' || target.name === 'epsilon') form.querySelector(`[name=goal][value=${target.name}]`).checked = true
+    if (['error', 'epsilon', 'share'].includes(target.name)) form.querySelector(`[name=goal][value=${target.name}]`).checked = true
     else if (target.name !== 'goal') own(form, 'source').value = target.name === 'sql' ? 'sql' : 'form'
     fit(form)
     // The price shown is out of date: nothing can be spent until it is updated.

@@ -19,7 +19,7 @@ from privacy.engine.language.query import (
 )
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.language.sql import parse
-from privacy.presentation import words
+from privacy.presentation import expressions_in_words, words
 
 TABLE = TableSpec(
     name="flats",
@@ -71,9 +71,11 @@ def test_an_expression_is_written_out_in_short_and_keeps_a_certain_unit(aggregat
 
 
 def test_numbers_have_commas_and_years_have_none():
-    told = [words.plain(value) for value in (1985, 2999, 3000, 30_000, 0.25, -5, -5000)]
+    told = [expressions_in_words.plain(value) for value in (1985, 2999, 3000, 30_000, 0.25, -5, -5000)]
     assert told == ["1985", "2999", "3,000", "30,000", "0.25", "−5", "−5,000"]
-    assert words.condition(Compare(">=", Column("price"), Constant(50_000.0))) == "price ≥ 50,000"
+    assert (
+        expressions_in_words.condition(Compare(">=", Column("price"), Constant(50_000.0))) == "price ≥ 50,000"
+    )
 
 
 def test_bounds_have_commas_unless_both_can_be_years():
