@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.utils.functional import cached_property
 from django_filters import ChoiceFilter, FilterSet, UUIDFilter
 from rest_framework import serializers
 
+from common import heavy_views
 from common.http import found
 from common.rest.bodies import Item, Parameters
 from common.rest.endpoints import Endpoint, lists, parameters_of, reads, sends
@@ -22,6 +23,7 @@ from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.display import EVERYTHING, LONGEST, Display
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode_display, encode
+from privacy.engine.synthetic_rows import MAX_SYNTHETIC_ROWS
 from privacy.models import AnswerQuerySet
 from privacy.presentation import display_in_words, exports
 from privacy.services import questions
@@ -239,3 +241,19 @@ class AnswerFile(Endpoint):
             raise Http404
         display = shown_in(call, answer).display
         return exports.file_of(answer, form, queries.display_of(answer) if display is None else display)
+
+
+class RowsParameter(Parameters):
+    """How many rows to draw."""
+
+    rows = serializers.IntegerField(min_value=1, max_value=MAX_SYNTHETIC_ROWS, default=1000)
+
+
+class AnswerRows(Endpoint):
+    """Rows of a synthetic table."""
+
+    @sends("text/csv", parameters=RowsParameter, rate="prices")
+    def get(self, call: Call, pk: UUID) -> HttpResponseBase:
+        """Draw rows from a released synthetic table as CSV: always the same ones, at no further cost."""
+        with heavy_views.turn(heavy_views.COMPUTING, call):
+            return exports.rows_file(the_answer(call, pk), parameters_of(call, RowsParameter)["rows"])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 
 from common import spreadsheets
 from privacy.engine.figures import BIN, UP_TO
@@ -15,6 +15,7 @@ from privacy.engine.language.query import Distribution, Histogram
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.plan import joint
+from privacy.engine.synthetic_rows import draw
 from privacy.models import Answer, LedgerLine
 
 MOST_LINES = 100_000
@@ -110,6 +111,18 @@ def record_json(answer: Answer, _display: Display = EVERYTHING) -> str:
 
 
 ROWS_AT_ONCE = 2_000
+
+
+def rows_file(answer: Answer, many: int) -> StreamingHttpResponse:
+    """Return rows of a synthetic table as a download. Raises Http404 for any other answer, or before it is released."""
+    if not answer.is_out or answer.kind != Answer.Kind.TABLE:
+        raise Http404
+    name = f"{answer.budget.promise.dataset.name}-synthetic-{answer.pk.hex[:8]}-{many}.csv"
+    return StreamingHttpResponse(
+        rows_csv(draw((answer.result or {})["table"], many)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 def rows_csv(drawn: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from common.errors import Refused
@@ -64,15 +64,7 @@ def _released(item: Answer) -> dict[str, Any]:
 def rows(request: UserRequest, pk: UUID) -> HttpResponseBase:
     """Download rows of a synthetic table as CSV: `rows` of them, always the same ones. Raises Refused."""
     item = the_answer(request, pk)
-    if not item.is_out or item.kind != Answer.Kind.TABLE:
-        raise Http404
     form = SyntheticRowsForm(request.GET)
     if not form.is_valid():
         raise Refused(form.errors["rows"][0])
-    many = form.cleaned_data["rows"]
-    name = f"{item.budget.promise.dataset.name}-synthetic-{item.pk.hex[:8]}-{many}.csv"
-    return StreamingHttpResponse(
-        exports.rows_csv(draw((item.result or {})["table"], many)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return exports.rows_file(item, form.cleaned_data["rows"])
