@@ -49,7 +49,7 @@ from privacy.views.shared import the_budget
 FIRST_SHARE = 0.05
 """The part of what is left that the page proposes to spend on a question."""
 Tables = Mapping[str, TableSpec]
-NO_FIELDS = "The form has no fields for this question. Ask it again with the API or the Python client, or begin with another."
+NO_FIELDS = "The form has no fields for this question. Ask it again with the API or the Python client, or ask another."
 LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
 
 

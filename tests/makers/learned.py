@@ -196,5 +196,5 @@ def _table() -> dict[str, Any]:
 
 
 def _column(name: str, kind: str, **more: Any) -> dict[str, Any]:
-    plain = {"edges": [], "labels": [], "decimals": None, "missing": False, "unit": ""}
+    plain: dict[str, Any] = {"edges": [], "labels": [], "decimals": None, "missing": False, "unit": ""}
     return {"name": name, "kind": kind, **plain, **more}
