@@ -14,7 +14,7 @@ from benchmarks.measuring import machine
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PARTS = (
-    "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "code",
+    "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "code", "tables",
     "peers",
 )  # fmt: skip
 INSIDE = {"accuracy": "privacy", "offline": "client"}

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, pairwise, product
+from typing import Any
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -63,6 +64,18 @@ class Figures:
 
     by: tuple[str, ...]
     lines: tuple[FigureLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFigures(Figures):
+    """A synthetic table: the shares of each column's parts as lines, and the model that rows are drawn from.
+
+    `table`, ready for JSON: `people` and half the width of its interval, `focus`, `columns` (plan.tables.ColumnParts),
+    `root` with the `shares` of its parts, `tree` (parent, child, shares of the child's parts given the parent's, in
+    drawing order), and for all `pairs` of columns their association, measured and kept.
+    """
+
+    table: dict[str, Any]
 
 
 def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Figures:

@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from privacy.engine import figures
+from privacy.engine import figures, table_release
 from privacy.engine.figures import Figures
 from privacy.engine.language.expressions import Binary, Column, Constant, Predicate
+from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
 from privacy.engine.language.schema import QueryRefused
-from privacy.engine.measure.bins import bins_of, codes_of
+from privacy.engine.measure.bins import bins_of, codes_of, equal_parts
 from privacy.engine.measure.contributions import (
     FREE,
     ONE,
@@ -43,7 +44,7 @@ from privacy.engine.measure.kernels import (
 from privacy.engine.measure.mechanisms import add_noise, threshold
 from privacy.engine.measure.prefixes import add_bins, add_steps, steps_of
 from privacy.engine.measure.ranks import Ranks
-from privacy.engine.plan.designs import Design, Scale, design
+from privacy.engine.plan.designs import Design, design
 from privacy.engine.plan.persons import one_row_per_person
 from privacy.engine.plan.searches import Grid, search
 
@@ -132,6 +133,10 @@ def measure(
             return _by_unknown_keys(column, most, asked, threshold_delta)
         case Distribution(_, bins):
             return _distribution(bins, asked)
+        case SyntheticTable() if plan.tables is not None:
+            people = (table.rows, table.offsets, asked.kept)
+            spent, draw = table_release.of_people(plan.tables, *people, price)
+            return Measured(spent=spent, priced=price != FREE, release=draw)
         case _:
             return _vector(query, asked)
 
@@ -327,7 +332,7 @@ def _distribution(bins: int, asked: _TableQuery) -> Measured:
         seen = np.zeros(bins, dtype=np.int64)
         for first, last in _parts(offsets):
             rows = table.rows.part(int(offsets[first]), int(offsets[last]))
-            codes = asked.kept_codes(_bins(scale, bins, rows), first, last)
+            codes = asked.kept_codes(equal_parts(scale.of, scale.middle, scale.half, bins, rows), first, last)
             flags = EVERYWHERE if active is None else active[first:last]
             out = (asked.price, flags, total[0], seen, spent[first:last])
             add_steps(offsets[first : last + 1] - offsets[first], codes, steps.column, steps.products, *out)
@@ -338,13 +343,6 @@ def _distribution(bins: int, asked: _TableQuery) -> Measured:
         return figures.of_distribution(scale, steps.back, add_noise(total, sigma), sigma)
 
     return _measured(asked, collect, to_figures)
-
-
-def _bins(scale: Scale, bins: int, rows: Rows) -> Codes:
-    """Return which of the equal parts of the bounds each row's value lies in, -1 if it is missing. Shape (rows,)."""
-    values = evaluate(scale.of, rows)
-    position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
-    return np.where(values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
 
 
 def _search(at: tuple[float, ...], grid: Grid, asked: _TableQuery) -> Measured:

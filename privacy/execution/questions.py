@@ -11,16 +11,19 @@ from datasets.columns import ColumnPlan
 from datasets.models import Table
 from privacy.declarations import plans_for, row_of, spec_of
 from privacy.engine.language.expressions import columns_of
+from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import KeyCounts, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
-from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.plan import deadlines
 from privacy.engine.plan.caps import is_capped, rows_that_count
 from privacy.engine.plan.designs import Design, design
 from privacy.engine.release import measure
 from privacy.ledgers import person_ledger
 from privacy.models import Answer, LedgerLine, Promise
+
+MUCH_NOISE = 2**35
+"""Noise that is allowed however many releases are drawn as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ def rehearse(question: Question, promise: Promise) -> None:
     table = row_of(question.spec)
     delta = promise.delta_each or 0.5
     for active in (None, np.ones(1, dtype=np.bool_)):
-        measure(question.query, table, worst_case=1, threshold_delta=delta).release(MIN_SIGMA, active)
+        measure(question.query, table, worst_case=1, threshold_delta=delta).release(MUCH_NOISE, active)
     person_ledger.rehearse()
 
 
@@ -88,6 +91,8 @@ def question_for(query: Query, answer: Answer) -> Question:
 def wanted_by(query: Query, spec: TableSpec) -> frozenset[str]:
     """Return the columns that a query reads."""
     names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
+    if isinstance(query.measure, SyntheticTable):
+        names |= set(query.measure.columns)
     for part in (query.where, *_parts_of(query.measure)):
         names |= columns_of(part) if part is not None else set()
     return frozenset(names & set(spec.columns))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from privacy.engine.language.expressions import Expression
+from privacy.engine.measure.contributions import Codes
 from privacy.engine.measure.evaluate import PART, Rows, Values, evaluate
 
 
@@ -24,6 +25,13 @@ def bins_of(of: Expression, edges: Sequence[float], rows: Rows) -> Values:
         found = np.minimum(np.searchsorted(edges, x, side="right") - 1, len(edges) - 2)
         bins[part] = np.where(inside[part], found, 0)
     return Values(bins, inside)
+
+
+def equal_parts(of: Expression, middle: float, half: float, many: int, rows: Rows) -> Codes:
+    """Return which of the equal parts of the bounds each row's value lies in, -1 if it is missing. Shape (rows,)."""
+    values = evaluate(of, rows)
+    position = np.floor((values.numbers - (middle - half)) * (many / (2 * half)))
+    return np.where(values.valid, np.clip(position, 0, many - 1), -1).astype(np.int32)
 
 
 def codes_of(stored: Values, first: int, many: int) -> Values:

@@ -73,6 +73,11 @@ class BlockPlan:
     halves: bool = False
 
     @property
+    def joined(self) -> int:
+        """How many releases are drawn as one: see plan.pricing."""
+        return 1
+
+    @property
     def clip_note(self) -> str:
         """The most that one person can move, in words, for the record."""
         return f"{CLIPS[self.method]}; {self.blocks} disjoint blocks of people"

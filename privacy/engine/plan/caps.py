@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from privacy.engine.language.expressions import Predicate
+from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.pinned import values_left
 from privacy.engine.language.query import CountSubjects, KeyCounts, Mean, PersonQuantiles, Query
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, QueryRefused, TableSpec
@@ -21,6 +22,13 @@ def rows_that_count(query: Query, table: TableSpec) -> int:
     """
     if query.rows is not None and isinstance(query.measure, PersonQuantiles):
         raise QueryRefused("This question uses all rows of each person. Remove the limit on rows per person.")
+    if isinstance(query.measure, SyntheticTable):
+        if query.rows is not None:
+            raise QueryRefused(
+                "Each person counts with one row in a synthetic table. Remove the limit on rows per person.",
+                place="query.rows",
+            )
+        return 1
     if query.rows is None:
         return min([table.max_rows, *_kept_by(query.where, table)])
     if not 1 <= query.rows <= MAX_ROWS_PER_SUBJECT:
@@ -48,7 +56,7 @@ def groups_of_a_person(by: Iterable[str], table: TableSpec) -> int:
 def is_capped(query: Query, table: TableSpec) -> bool:
     """Return whether some people may have too many rows to count in full."""
     match query.measure:
-        case KeyCounts() | PersonQuantiles():
+        case KeyCounts() | PersonQuantiles() | SyntheticTable():
             return False
         case CountSubjects() | Mean(per_subject=True):
             return groups_of_a_person(query.by, table) > rows_that_count(query, table)

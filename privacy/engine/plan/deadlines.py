@@ -28,6 +28,10 @@ SORT = 1e-5
 """Seconds per row allowed for sorting."""
 PLACE = 5e-6
 """Seconds per person, to look up their place in the per-person ledger."""
+AFTER = 5.0
+"""Seconds: the time after a charge is rounded up to a multiple of this."""
+TREE, CELL, TALLY, ROW_OF = 1.0, 5e-5, 8e-9, 4e-7
+"""For synthetic tables: seconds for the tree; per cell, for its noise; per person and pair; per person and column."""
 ROWS_EACH = 4
 """Rows expected per person, or as many as count if that is fewer."""
 
@@ -60,6 +64,17 @@ def seconds(
 def places(people: int) -> float:
     """Return the extra seconds for the first answer over a table of a revision: later ones know everybody's place."""
     return math.ceil(people * PLACE / STEP) * STEP
+
+
+def after_charge(query: Query, plan: Design, *, people: int, rows_per_person: int) -> float:
+    """Return the seconds from the charge of an answer to its release, beyond those in `seconds`; 0 for most queries.
+
+    Arguments as in `seconds`. Nobody else waits in this time.
+    """
+    if plan.tables is None:
+        return 0.0
+    each = TALLY * (len(plan.tables.pairs) + len(plan.tables.columns)) + ROW_OF * len(plan.tables.columns)
+    return math.ceil((TREE + CELL * plan.tables.cells + people * each) / AFTER) * AFTER
 
 
 def _rows(people: int, rows_per_person: int) -> int:

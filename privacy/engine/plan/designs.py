@@ -21,6 +21,7 @@ from privacy.engine.language.bounds import (
     check_readable,
 )
 from privacy.engine.language.expressions import Binary, Constant, Expression, Power, Predicate, check_size
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import (
     MAX_BINS,
     MAX_CELLS,
@@ -51,6 +52,7 @@ from privacy.engine.measure.prefixes import longest_step, takes_roots
 from privacy.engine.plan.caps import groups_of_a_person, rows_that_count
 from privacy.engine.plan.persons import as_quantiles, person_table
 from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
+from privacy.engine.plan.tables import SECOND, TABLE_RELEASES, TablePlan, design_table
 
 KAPPA = math.sqrt(0.5)
 JUST_MORE = 1 + 2.0**-29
@@ -112,6 +114,10 @@ class Design:
     """For searches: where they can end."""
     bins: Bins | None = None
     """For histograms: the bins within each group."""
+    tables: TablePlan | None = None
+    """For synthetic tables: what is counted."""
+    joined: int = 1
+    """How many of the releases may be drawn as one, with so much less noise."""
 
     @property
     def cells(self) -> int:
@@ -137,6 +143,15 @@ def design(query: Query, table: TableSpec) -> Design:
             return _order(query.measure, rows, groups, table)
         case Regression() | Correlation():
             return _gram(query.measure, rows, groups, table)
+        case Fit() | SyntheticTable():
+            return _learned(query, query.measure, table)
+
+
+def _learned(query: Query, measure: Fit | SyntheticTable, table: TableSpec) -> Design:
+    if isinstance(measure, Fit):
+        raise QueryRefused("Models cannot be fitted yet.")
+    tables, one = design_table(query, measure, table), (Constant(1.0),)
+    return Design(coordinates=one, clip=1.0, releases=TABLE_RELEASES, tables=tables, joined=SECOND)
 
 
 def most_releases(query: Query) -> int:
@@ -147,6 +162,8 @@ def most_releases(query: Query) -> int:
     match query.measure:
         case Quantiles(_, at) | PersonQuantiles(_, at):
             return MOST_STEPS * len(at)
+        case SyntheticTable():
+            return TABLE_RELEASES
         case _:
             return 1
 
@@ -156,6 +173,8 @@ def mechanism_of(query: Query) -> str:
     text = "discrete Gaussian on integers, one subject's contribution clipped in L2"
     if isinstance(query.measure, Distribution) and takes_roots(query.measure.bins):
         text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
+    if isinstance(query.measure, SyntheticTable):
+        text += "; one row of each person in cells of pairs of columns, in two passes; a tree of columns fitted to them"
     return text
 
 

@@ -62,10 +62,16 @@ class Offer:
 
 
 class Priced(Protocol):
-    """What has a price: the plan of an answer, with the number of releases at the full price that it needs."""
+    """What has a price: the plan of an answer, with the number of releases at the full price that it needs.
+
+    `joined`: how many of them may be drawn as one, which has so much less noise.
+    """
 
     @property
     def releases(self) -> int: ...
+
+    @property
+    def joined(self) -> int: ...
 
 
 def offer_for_mu(plan: Priced, mu: float, budget_mu: float) -> Offer:
@@ -165,7 +171,7 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
 
 
 def _offer(plan: Priced, sigma: int, budget_mu: float) -> Offer:
-    if sigma < MIN_SIGMA:
+    if sigma < MIN_SIGMA * math.sqrt(plan.joined):
         raise QueryRefused(TOO_EXACT)
     if sigma > MAX_SIGMA:
         raise QueryRefused(TOO_NOISY)
