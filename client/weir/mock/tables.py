@@ -47,7 +47,9 @@ class Parts:
         low, high = self.edges[part], self.edges[part + 1]
         if self.decimals is not None and part < self.values - 1:
             high = (round(high * 10.0**self.decimals) - 1) / 10.0**self.decimals
-        first, last = (day_text(end) if self.spec.kind == Kind.DATE else f"{end:.15g}" for end in (low, high))
+        first, last = (
+            day_text(end) if self.spec.kind == Kind.DATE else figures.number(end) for end in (low, high)
+        )
         return first if first == last else f"{first} to {last}"
 
     def of(self, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> Integers:
