@@ -50,7 +50,7 @@ def _learned(item: le.Fit | le.SyntheticTable) -> str:
         return f"synthetic table of {', '.join(item.columns)}{focus}"
     names = ", ".join(le.feature_name(feature) for feature in item.features)
     units = f" with {' and '.join(map(str, item.hidden))} hidden units" if item.hidden else ""
-    return f"{FAMILIES[type(item.outcome)]} model{units} of {_outcome(item.outcome)} on {names}"
+    return f"{FAMILIES[type(item.outcome)]} model{units} of {outcome(item.outcome)} on {names}"
 
 
 FAMILIES: dict[type, str] = {
@@ -58,7 +58,8 @@ FAMILIES: dict[type, str] = {
 }  # fmt: skip
 
 
-def _outcome(item: le.Outcome) -> str:
+def outcome(item: le.Outcome) -> str:
+    """Return what a model predicts, in words."""
     if isinstance(item, le.YesNo):
         return condition(item.condition)
     return item.column if isinstance(item, le.Choice) else expression(item.of)

@@ -15,6 +15,7 @@ from weir.declarations import day_text
 from weir.evaluation import holds
 from weir.mock import figures, ranks
 from weir.mock.designs import sums as design_of
+from weir.mock.fits import fitted
 from weir.mock.rows import MockRows
 from weir.mock.sums import counted_rows, in_units_of_the_answer, people_of, total
 from weir.mock.tables import synthetic
@@ -107,6 +108,7 @@ _BY_MEASURE: dict[type, Callable[[g.Query, MockRows], tuple[Json, list[str]]]] =
     g.Distribution: _distribution,
     g.Histogram: _histogram,
     g.KeyCounts: _keys,
+    le.Fit: fitted,
     le.SyntheticTable: synthetic,
 }
 _KINDS: dict[type, type[MockAnswer]] = {le.Fit: MockModelAnswer, le.SyntheticTable: MockTableAnswer}

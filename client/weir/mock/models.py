@@ -18,6 +18,7 @@ from weir import learning as le
 from weir.bounds import bounds
 from weir.declarations import TableSpec
 from weir.evaluation import Rows, evaluate
+from weir.mock.figures import number
 from weir.mock.rows import Integers
 
 Floats = npt.NDArray[np.float64]
@@ -52,6 +53,14 @@ class Places:
     @property
     def missing(self) -> int:
         return self.first + self.values
+
+    @property
+    def words(self) -> list[str]:
+        """What each place stands for."""
+        parts = [
+            f"{number(low)} to {number(high)}" for low, high in zip(self.edges, self.edges[1:], strict=False)
+        ]
+        return [*(self.labels or parts or ("slope",)), "missing"]
 
 
 @dataclass(frozen=True)
@@ -156,6 +165,10 @@ class Net:
     most: float = 1.0
 
     @property
+    def is_deep(self) -> bool:
+        return len(self.sizes) > 1
+
+    @property
     def shapes(self) -> list[tuple[int, int]]:
         """The first layer is (width, units), each other one (to, from + 1) with the bias last."""
         return [
@@ -170,7 +183,7 @@ class Net:
     def initial(self) -> Floats:
         """Return 0, but for hidden layers fixed numbers from -1 to 1, so that their units differ."""
         weights = np.zeros(sum(a * b for a, b in self.shapes))
-        inner = len(weights) - math.prod(self.shapes[-1]) if len(self.sizes) > 1 else 0
+        inner = len(weights) - math.prod(self.shapes[-1]) if self.is_deep else 0
         weights[:inner] = 2 * np.modf(np.arange(1, inner + 1) * ((math.sqrt(5) - 1) / 2))[0] - 1
         return weights
 
@@ -218,7 +231,7 @@ class Net:
     @property
     def rule(self) -> tuple[float, float]:
         """The clip and the step size."""
-        return DEEP if len(self.sizes) > 1 else RULES[self.family]
+        return DEEP if self.is_deep else RULES[self.family]
 
 
 def trained(net: Net, z: Sparse, y: Floats, shares: Floats, steps: int) -> Floats:
