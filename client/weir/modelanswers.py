@@ -6,12 +6,13 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from weir import cards
 from weir.answers import Answer, MockAnswer
 from weir.frames import frame_or_arrays
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 MOST_SHOWN = 12
@@ -57,6 +58,12 @@ class HeldOut:
         lines = self.details["calibration"]
         names = list(dict.fromkeys(name for line in lines for name in line))
         return frame_or_arrays({name: [line.get(name) for line in lines] for name in names})
+
+    @property
+    def confusion(self) -> npt.NDArray[np.float64] | None:
+        """How many people have each value, and which was predicted. Shape (value, predicted); None if no choice."""
+        found = self.details.get("confusion")
+        return None if found is None else np.array(found, dtype=np.float64)
 
     @property
     def lines(self) -> list[tuple[str, str, str]]:
@@ -125,9 +132,8 @@ class ModelAnswer(Answer):
         with several values an array of shape (rows, values), in the order of `.classes`.
 
         The columns are those of `.model["features"]`, by their names; compute expressions before. Numbers are moved
-        into the bounds. A value that is missing or not declared gets the weight of missing values.
-        Where the data declare that the column never lacks a value there is none, and it adds nothing.
-        Raises NotOffered if a column is missing, or has no numbers where the model needs them.
+        into the bounds. A value that is missing or not declared gets the weight of missing values: 0 where no value
+        was missing. Raises NotOffered if a column is missing, or has no numbers where the model needs them.
         """
         from weir import prediction  # noqa: PLC0415 -- it brings the language of questions
 

@@ -14,6 +14,8 @@ from weir.errors import NotOffered
 
 Floats = npt.NDArray[np.float64]
 Json = Mapping[str, Any]
+STEEP = 30.0
+"""Arguments of exp are limited to this: beyond, a probability is 0 or 1 to twelve digits."""
 LARGEST_EXPONENT = 700.0
 
 
@@ -26,69 +28,85 @@ def predict(model: Json, frame: Any) -> Floats:
     columns = [_column(frame, feature) for feature in model["features"]]
     if len({len(column) for column in columns}) > 1:
         raise NotOffered("The columns have different numbers of rows.")
-    added = _layered(model, columns) if model.get("layers") else _additive(model, columns)
-    return _in_units(model, added)
+    return _linked(model, _layered(model, columns) if "layers" in model else _additive(model, columns))
 
 
 def _additive(model: Json, columns: Sequence[Any]) -> Floats:
-    """Return the intercept and what each feature adds to it. Shape (rows,), or (rows, classes)."""
-    total = np.array(model["intercept"], dtype=np.float64)
-    found: Floats = np.zeros((len(columns[0]), *total.shape)) + total
+    """Return the intercept and what each feature adds to it. Shape (rows, outputs)."""
+    found: Floats = np.zeros((len(columns[0]), 1)) + np.atleast_1d(
+        np.array(model["intercept"], dtype=np.float64)
+    )
     for feature, column in zip(model["features"], columns, strict=True):
-        found += _effect(feature, column)
+        place, x = _placed(feature, column)
+        effects = _effects(feature)
+        found += effects.reshape(len(effects), -1)[place] * x[:, None]
     return found
 
 
-def _effect(feature: Json, column: Any) -> Floats:
-    """Return what a feature adds in each row."""
-    missing = feature["missing"]
+def _effects(feature: Json) -> Floats:
+    """Return the effect at each place of a feature: a slope's for half of its range, that of a missing value last."""
     if feature["kind"] == "slope":
-        slope = np.array(feature["effect"], dtype=np.float64)
-        moved = np.clip(column, *_ends(feature)) - feature["middle"]
-        there: Floats = np.multiply.outer(np.nan_to_num(moved), slope)
-        gone = np.isnan(column)
-        there[gone] = np.zeros_like(slope) if missing is None else np.array(missing, dtype=np.float64)
-        return there
-    effects = np.array(feature["effects"], dtype=np.float64)
-    last = np.zeros_like(effects[:1]) if missing is None else np.array([missing], dtype=np.float64)
-    every: Floats = np.concatenate([effects, last])
-    return every[_places(feature, column)]
-
-
-def _places(feature: Json, column: Any) -> npt.NDArray[np.int64]:
-    """Return the part of each number, or the place of each label. A missing value comes after the last."""
-    if feature["kind"] == "category":
-        return np.asarray(column, dtype=np.int64)
-    inner = np.asarray(feature["edges"][1:-1], dtype=np.float64)
-    parts = np.searchsorted(inner, np.nan_to_num(column), side="right")
-    return np.where(np.isnan(column), len(inner) + 1, parts).astype(np.int64)
-
-
-def _ends(feature: Json) -> tuple[float, float]:
-    return feature["middle"] - feature["half"], feature["middle"] + feature["half"]
+        slope = np.array(feature["effect"], dtype=np.float64) * feature["half"]
+        return np.stack([slope, np.array(feature["missing"], dtype=np.float64)])
+    return np.array([*feature["effects"], feature["missing"]], dtype=np.float64)
 
 
 def _layered(model: Json, columns: Sequence[Any]) -> Floats:
-    """Return what the layers make of the inputs. Shape (rows,), or (rows, classes)."""
-    raise NotOffered("This model has hidden layers.")
+    """Return what the layers make of the rows. Shape (rows, outputs).
+
+    The first reads the places of all features in order. A feature has a place for each of its values (a slope one) and
+    one for a missing value, and all but one of them are 0.
+    """
+    first, *others = model["layers"]
+    weights = np.array(first["weights"], dtype=np.float64).T
+    found: Floats = np.zeros((len(columns[0]), 1)) + np.array(first["bias"], dtype=np.float64)
+    begin = 0
+    for feature, column in zip(model["features"], columns, strict=True):
+        place, x = _placed(feature, column)
+        found += weights[begin + place] * x[:, None]
+        begin += _values(feature) + 1
+    for layer in others:
+        found = np.tanh(found) @ np.array(layer["weights"]).T + np.array(layer["bias"])
+    return found
 
 
-def _in_units(model: Json, added: Floats) -> Floats:
-    """Return probabilities, numbers in their units, or numbers of events."""
-    family = model["family"]
-    if family == "logistic":
-        return _logistic(added)
+def _placed(feature: Json, column: Any) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Return the place of each row's value among those of a feature, and what stands there. Shapes (rows,).
+
+    `column`: numbers with NaN, or the places of labels, that after the last for a missing one.
+    """
+    ones = np.ones(len(column))
+    if feature["kind"] == "category":
+        return np.asarray(column, dtype=np.int64), ones
+    missing = np.isnan(column)
+    if feature["kind"] == "slope":
+        scaled = np.clip((column - feature["middle"]) / feature["half"], -1.0, 1.0)
+        return missing.astype(np.int64), np.where(missing, 1.0, scaled)
+    parts = np.searchsorted(np.asarray(feature["edges"][1:-1], dtype=np.float64), column, side="right")
+    return np.where(missing, _values(feature), parts), ones
+
+
+def _values(feature: Json) -> int:
+    """Return the number of places of a feature without that for a missing value."""
+    if feature["kind"] == "category":
+        return len(feature["labels"])
+    return len(feature["edges"]) - 1 if feature["kind"] == "parts" else 1
+
+
+def _linked(model: Json, last: Floats) -> Floats:
+    """Return probabilities, amounts within their bounds, or numbers of events. `last`: shape (rows, outputs)."""
+    family, scale = model["family"], model["scale"]
     if family == "multinomial":
-        raised = np.exp(added - added.max(axis=1, keepdims=True))
+        raised = np.exp(np.maximum(last - last.max(axis=1, keepdims=True), -2 * STEEP))
         return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float64)
+    one = last[:, 0]
+    if family == "logistic":
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(one, -STEEP, STEEP))), dtype=np.float64)
     if family == "poisson":
-        return np.exp(np.clip(added, -LARGEST_EXPONENT, LARGEST_EXPONENT))
-    return added
-
-
-def _logistic(added: Floats) -> Floats:
-    bounded = np.clip(added, -LARGEST_EXPONENT, LARGEST_EXPONENT)
-    return np.asarray(1.0 / (1.0 + np.exp(-bounded)), dtype=np.float64)
+        return np.asarray(
+            np.minimum(np.exp(np.minimum(one, LARGEST_EXPONENT)), scale["most"]), dtype=np.float64
+        )
+    return np.clip(one, scale["middle"] - scale["half"], scale["middle"] + scale["half"])
 
 
 # Columns of other libraries

@@ -33,7 +33,8 @@ from weir.mock.sums import counted_rows, people_of
 Json = dict[str, Any]
 MOST_ROWS = 50_000
 """The most mock rows that a model is trained on here."""
-CALIBRATION = 20
+LEVELS = 10
+"""Parts of the predictions of a number; of a probability, twice as many."""
 FAMILIES: dict[type, str] = {
     le.YesNo: "logistic", le.Amount: "linear", le.Events: "poisson", le.Choice: "multinomial",
 }  # fmt: skip
@@ -165,7 +166,7 @@ def _described(
     if net.is_deep:
         layers = _layers(net, first * root, rest)
         layers[-1]["bias"] = [each + net.start + events for each in layers[-1]["bias"]]
-        return {**model, "intercept": None, "layers": layers}, [], []
+        return {**model, "layers": layers}, [], []
     unit = outcome.half if outcome.family == "linear" else 1.0
     effects = first * (root * unit)
     effects[0] += unit * net.start + (outcome.middle if outcome.family == "linear" else events)
@@ -224,22 +225,17 @@ def _lines(features: Sequence[Places], effects: Floats) -> Iterator[tuple[tuple[
 
 def _held_out(outcome: Outcome, means: Floats, y: Floats, testing: People) -> Json:
     """Return how well the people who were left out are predicted, without intervals."""
-    weights = testing.shares
-    found: list[tuple[str, float]] = []
-    calibration: list[Json] = []
-    if outcome.family == "logistic":
+    weights, more = testing.shares, {}
+    if outcome.classes:
+        table = y.T @ (weights[:, None] * np.eye(len(outcome.classes))[means.argmax(axis=1)])
+        found = [("accuracy", float(np.trace(table))), ("base_rate", float(table.sum(axis=1).max()))]
+        more = {"confusion": (table * testing.many).tolist()}
+    elif outcome.family == "logistic":
         p, yes = means[:, 0], y[:, 0] > 0.5
-        rate = float(weights @ yes)
         found = [
-            ("accuracy", float(weights @ ((p > 0.5) == yes))),
+            ("accuracy", float(weights @ ((p >= 0.5) == yes))),
             ("auc", _auc(p, yes, weights)),
-            ("base_rate", max(rate, 1 - rate)),
-        ]
-        calibration = _calibration(p, y[:, 0], weights, testing.many)
-    elif outcome.family == "multinomial":
-        found = [
-            ("accuracy", float(weights @ (means.argmax(axis=1) == y.argmax(axis=1)))),
-            ("base_rate", float((weights @ y).max())),
+            ("base_rate", float(weights @ yes)),
         ]
     else:
         errors = float(weights @ (means[:, 0] - y[:, 0]) ** 2)
@@ -251,7 +247,8 @@ def _held_out(outcome: Outcome, means: Floats, y: Floats, testing: People) -> Js
     return {
         "people": _figure("people", float(testing.many)),
         "measures": [_figure(name, value) for name, value in found],
-        "calibration": calibration,
+        "calibration": [] if outcome.classes else _calibration(outcome, means[:, 0], y[:, 0], testing),
+        **more,
     }
 
 
@@ -275,19 +272,24 @@ def _auc(p: Floats, yes: npt.NDArray[np.bool_], weights: Floats) -> float:
     return float(with_it @ (below + without / 2)) / total if total > 0 else math.nan
 
 
-def _calibration(p: Floats, y: Floats, weights: Floats, many: int) -> list[Json]:
-    part = np.minimum((p * CALIBRATION).astype(np.int64), CALIBRATION - 1)
-    sums = [
-        np.bincount(part, weights=weights * each, minlength=CALIBRATION) for each in (np.ones_like(p), p, y)
-    ]
+def _calibration(outcome: Outcome, predicted: Floats, y: Floats, testing: People) -> list[Json]:
+    """Return what happened to those whose prediction lies in each of some equal parts."""
+    parts = 2 * LEVELS if outcome.family == "logistic" else LEVELS
+    ends = np.linspace(-1.0 if outcome.family == "linear" else 0.0, 1.0, parts + 1)
+    place = np.searchsorted(ends[1:-1], predicted, side="right")
+    people = np.bincount(place, weights=testing.shares, minlength=parts)
+    totals = np.bincount(place, weights=testing.shares * y, minlength=parts)
+    units = outcome.middle + outcome.half * ends
     return [
         {
-            "from": k / CALIBRATION,
-            "to": (k + 1) / CALIBRATION,
-            "people": float(share * many),
-            "predicted": float(predicted / share) if share > 0 else (k + 0.5) / CALIBRATION,
-            "observed": float(observed / share) if share > 0 else None,
+            "from": float(units[k]),
+            "to": float(units[k + 1]),
+            "people": float(people[k] * testing.many),
+            "predicted": float(units[k] + units[k + 1]) / 2,
+            "observed": outcome.middle + outcome.half * float(totals[k] / people[k])
+            if people[k] > 0
+            else None,
             "half_width": None,
         }
-        for k, (share, predicted, observed) in enumerate(zip(*sums, strict=True))
+        for k in range(parts)
     ]

@@ -26,13 +26,12 @@ STEPS, BINS = 60, 16
 """What is taken for what the question leaves open, which the portal chooses by the number of people."""
 MOMENTUM, LONGEST, STEEP, LEAST_MEAN = 0.9, 50.0, 30.0, 1e-3
 RULES = {
-    "logistic": (1.0, 12.0),
-    "linear": (2.0, 3.0),
-    "poisson": (3.0, 1.5),
-    "multinomial": (math.sqrt(2), 6.0),
+    "logistic": (1.0, 12.0, 6.0),
+    "linear": (1.0, 3.0, 6.0),
+    "poisson": (4.0, 1.5, 1.5),
+    "multinomial": (1.0, 6.0, 6.0),
 }
-"""The clip and the step size of each family."""
-DEEP = (1.0, 3.0)
+"""The clip of each family, and its step size without and with hidden layers."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ class Net:
         squares = z.squares * (pulls[0] ** 2).sum(axis=1)
         for pull, below in zip(pulls[1:], values[:-1], strict=True):
             squares += (pull**2).sum(axis=1) * ((below**2).sum(axis=1) + 1) / (below.shape[1] + 1)
-        factors = shares * np.minimum(1.0, self.rule[0] / np.sqrt(np.maximum(squares, 1e-300)))
+        factors = shares * np.minimum(1.0, self.clip / np.sqrt(np.maximum(squares, 1e-300)))
         found = [z.turned_times(pulls[0] * factors[:, None]).ravel()]
         for pull, below in zip(pulls[1:], values[:-1], strict=True):
             beside = np.column_stack([below, np.ones(len(below))]) / math.sqrt(below.shape[1] + 1)
@@ -229,14 +228,19 @@ class Net:
         return np.concatenate(found)
 
     @property
-    def rule(self) -> tuple[float, float]:
-        """The clip and the step size."""
-        return DEEP if self.is_deep else RULES[self.family]
+    def clip(self) -> float:
+        """The most norm of a gradient: of events, relative to their mean, no more than their most."""
+        return min(RULES[self.family][0], self.most) if self.family == "poisson" else RULES[self.family][0]
+
+    @property
+    def rate(self) -> float:
+        """The step size."""
+        return RULES[self.family][2 if self.is_deep else 1]
 
 
 def trained(net: Net, z: Sparse, y: Floats, shares: Floats, steps: int) -> Floats:
     """Return the mean of the last half of the weights of gradient descent. `shares`: of the rows, together 1."""
-    return descend(lambda weights: net.gradient(weights, z, y, shares), net.initial(), steps, net.rule[1])
+    return descend(lambda weights: net.gradient(weights, z, y, shares), net.initial(), steps, net.rate)
 
 
 def descend(gradient: Callable[[Floats], Floats], start: Floats, steps: int, rate: float) -> Floats:
