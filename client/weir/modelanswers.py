@@ -98,6 +98,7 @@ class ModelAnswer(Answer):
     >>> t = demo.table()
     >>> model = t.fit.additive("wage", on=["education", "region"], bins=4).mock()
     >>> model.predict({"education": [8, 18], "region": ["north", "west"]}).round(1).tolist()
+    [21.3, 31.5]
     """
 
     __slots__ = ()
