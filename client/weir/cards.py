@@ -28,12 +28,12 @@ def card(title: str, *parts: str) -> str:
     return f'<div style="{STYLE}">{"".join(f"<div>{part}</div>" for part in every if part)}</div>'
 
 
-def question(text: str, dataset: str) -> str:
-    """A question that has not been asked."""
+def question(text: str, dataset: str, term: str = "error") -> str:
+    """A question that has not been asked. `term`: what its price is given by."""
     return card(
         text,
-        f"Dataset {escape(dataset)}. Not asked yet: <code>.mock()</code>, <code>.price(error=…)</code>, "
-        "<code>.release(error=…)</code>",
+        f"Dataset {escape(dataset)}. Not asked yet: <code>.mock()</code>, <code>.price({term}=…)</code>, "
+        f"<code>.release({term}=…)</code>",
     )
 
 

@@ -55,3 +55,12 @@ def as_arrow(frame: Any) -> Any:
         f"{type(frame).__name__} is not a table. Give the path of a .csv or .parquet file, or a data frame of pandas, "
         "Arrow or Polars."
     )
+
+
+def frame_or_arrays(columns: Mapping[str, Any]) -> Any:
+    """Return a DataFrame of columns by name; without pandas, the columns as they are."""
+    try:
+        import pandas as pd  # noqa: PLC0415 -- optional
+    except ImportError:
+        return dict(columns)
+    return pd.DataFrame(dict(columns))

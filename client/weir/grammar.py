@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
+from weir.learning import Fit, SyntheticTable
+
 MAX_NODES = 200
 MAX_DEPTH = 40
 MAX_GROUPS = 10_000
@@ -250,6 +252,8 @@ Measure: TypeAlias = (
     | Regression
     | Correlation
     | Covariance
+    | Fit
+    | SyntheticTable
 )
 EXPRESSIONS = (Column, Constant, Binary, Unary, Power, Clip, Where)
 PREDICATES = (Compare, In, IsNull, And, Or, Not)
@@ -348,6 +352,14 @@ def parts(node: Node) -> Iterator[Node]:
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, (*EXPRESSIONS, *PREDICATES)):
                 yield part
+
+
+def columns_of(node: Node) -> frozenset[str]:
+    """Return the names of the columns that an expression or a condition reads."""
+    if isinstance(node, Column):
+        return frozenset({node.name})
+    own = {node.column} if isinstance(node, (In, IsNull)) else set()
+    return frozenset(own).union(*map(columns_of, parts(node)))
 
 
 def kind_of(cls: type) -> str:

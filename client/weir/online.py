@@ -14,9 +14,11 @@ from weir.codeanswers import CodeAnswer
 from weir.codetrials import CodeTrial, CodeTrials
 from weir.declarations import TableSpec
 from weir.errors import NotOffered, PortalFailed, Refused, WeirError
+from weir.modelanswers import ModelAnswer
 from weir.prices import Price, Prices
 from weir.progress import Progress
 from weir.readings import Reading
+from weir.tableanswers import TableAnswer
 from weir.transport import Transport
 
 if TYPE_CHECKING:
@@ -164,8 +166,12 @@ def answer_of(text: str, found: Mapping[str, Any], reading: Reading | None = Non
         notes.append("Some people may have been left out, because their limit is reached.")
     details = {**found, "notes": [note for note in notes if note]}
     result, rows = found["result"], found.get("rows")  # rows: what HAVING, ORDER BY and LIMIT in SQL show
-    kind = CodeAnswer if found.get("kind") == "code" else Answer
+    kind = _KINDS.get(str(found.get("kind")), Answer)
     return kind(text, result if rows is None else {**result, "lines": rows}, reading=reading, details=details)
+
+
+_KINDS: dict[str, type[Answer]] = {"code": CodeAnswer, "fit": ModelAnswer, "table": TableAnswer}
+"""What an answer of each kind is; of other kinds, figures."""
 
 
 def _body(question: Question) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 from weir import cards, words
 from weir import grammar as g
 from weir.errors import NoSuchName, NotOffered, NotPrivate
+from weir.learning import Fit, SyntheticTable
 from weir.readings import Reading
 from weir.remote import Remote
 from weir.scopes import Scope, Source
@@ -109,9 +110,9 @@ class Question(_Unreleased):
         """Return what an answer would cost. Spends nothing.
 
         Give one of: the `error` that is acceptable (half of a 95 % interval), the `epsilon` to spend, or the `share` of
-        the budget to spend.
+        the budget to spend. Models and synthetic tables have no single error: give an epsilon or a share.
         """
-        return self.scope.source.price(self, **_terms(error, epsilon, share))
+        return self.scope.source.price(self, **self.terms(error, epsilon, share))
 
     def release(
         self, *, error: float | None = None, epsilon: float | None = None, share: float | None = None
@@ -120,7 +121,23 @@ class Question(_Unreleased):
 
         Give one of `error`, `epsilon` and `share`, as in `price`.
         """
-        return self.scope.source.release(self, **_terms(error, epsilon, share))
+        return self.scope.source.release(self, **self.terms(error, epsilon, share))
+
+    def terms(
+        self, error: float | None = None, epsilon: float | None = None, share: float | None = None
+    ) -> dict[str, float]:
+        """Return the one term that is given. Raises NotOffered for none or several, or an error that nothing has."""
+        if error is not None and self.is_learned:
+            raise NotOffered(
+                "A model or a synthetic table has no single error that could be asked for. Say epsilon=1.0 or "
+                "share=0.2: .price() shows what that means."
+            )
+        return _terms(error, epsilon, share)
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether the answer is a model or a synthetic table."""
+        return isinstance(self.measure, (Fit, SyntheticTable))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Question):
@@ -144,7 +161,7 @@ class Question(_Unreleased):
         return f"Question: {self.text}. Not asked yet: .mock(), .price(…), .release(…)"
 
     def _repr_html_(self) -> str:
-        return cards.question(self.text, self.scope.source.name)
+        return cards.question(self.text, self.scope.source.name, "epsilon" if self.is_learned else "error")
 
 
 class Questions(_Unreleased):
@@ -206,8 +223,8 @@ class Questions(_Unreleased):
         if unknown := [name for name in named if name not in self.each]:
             raise NotOffered(f"There is no question “{unknown[0]}” among {', '.join(self.each)}.")
         return {
-            name: _terms(*(each.get(name) if isinstance(each, Mapping) else each for each in given))
-            for name in self.each
+            name: question.terms(*(each.get(name) if isinstance(each, Mapping) else each for each in given))
+            for name, question in self.each.items()
         }
 
     def items(self) -> Iterator[tuple[str, Question]]:

@@ -10,6 +10,7 @@ import numpy as np
 from weir import (
     cards,
     numpy_names,  # noqa: F401 -- it says what NumPy's functions do with columns
+    synthetic,
     words,
 )
 from weir import grammar as g
@@ -99,7 +100,7 @@ class Table(Remote):
 
     @property
     def fit(self) -> Fits:
-        """Models: table.fit.linear(target, explaining, …)."""
+        """Models: .linear(target, explaining, …); .logistic, .multinomial, .poisson and .additive(outcome, on=[…])."""
         return Fits(self.scope)
 
     def __getitem__(self, key: Any) -> Any:
@@ -155,6 +156,21 @@ class Table(Remote):
         """How many rows do these shares of the people have at most?"""
         shares = tuple(float(each) for each in np.atleast_1d(q))
         return Question(self.scope, g.PersonQuantiles(None, shares), (), Reading(single=np.ndim(q) == 0))
+
+    def synthesize(
+        self, columns: Iterable[str | Column] | None = None, *, focus: Any = None, bins: int = 16
+    ) -> Question:
+        """Return the question for a table of made-up people, with the same shares and pairs of values.
+
+        `columns`: numbers, dates and categories, or all of them. `focus`: a column whose pairs with the others matter
+        most, such as what a model will predict. `bins`: the most parts into which the bounds of a number are cut.
+        Each person counts with their first row.
+
+        >>> from weir import demo
+        >>> demo.table().synthesize(["wage", "region", "union"], focus="union").text
+        'synthetic table of wage, region, union, focused on union, in wages'
+        """
+        return synthetic.question(self.scope, columns, focus, bins)
 
     def describe(self, *names: str) -> Questions:
         """The questions of Column.describe() for these columns, or all numeric ones."""

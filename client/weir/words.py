@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from weir import grammar as g
+from weir import learning as le
 
 _PYTHON = {"=": "=="}
 _FUNCTIONS = {"abs": "np.abs", "exp": "np.exp", "log": "np.log", "sqrt": "np.sqrt"}
@@ -22,12 +23,10 @@ def question(query: g.Query, name: str = "") -> str:
 
 def measure(item: g.Measure, name: str = "") -> str:
     """Return what is measured, in words."""
-    if isinstance(item, g.Count):
-        return "number of rows"
-    if isinstance(item, g.CountSubjects):
-        return "number of people"
-    if isinstance(item, g.KeyCounts):
-        return f"number of people by {item.column}"
+    if isinstance(item, (g.Count, g.CountSubjects, g.KeyCounts)):
+        return _counted(item)
+    if isinstance(item, (le.Fit, le.SyntheticTable)):
+        return _learned(item)
     if isinstance(item, g.Mean):
         return f"{name or 'mean'} of {expression(item.of)}{', each person counting once' if item.per_subject else ''}"
     if isinstance(item, (g.Sum, g.Variance, g.StandardDeviation, g.Distribution, g.Histogram)):
@@ -37,6 +36,33 @@ def measure(item: g.Measure, name: str = "") -> str:
     if isinstance(item, g.Regression):
         return f"regression of {expression(item.target)} on {', '.join(item.names)}"
     return f"{type(item).__name__.lower()} of {expression(item.x)} and {expression(item.y)}"
+
+
+def _counted(item: g.Count | g.CountSubjects | g.KeyCounts) -> str:
+    if isinstance(item, g.Count):
+        return "number of rows"
+    return "number of people" + (f" by {item.column}" if isinstance(item, g.KeyCounts) else "")
+
+
+def _learned(item: le.Fit | le.SyntheticTable) -> str:
+    if isinstance(item, le.SyntheticTable):
+        focus = f", focused on {item.focus}" if item.focus else ""
+        return f"synthetic table of {', '.join(item.columns)}{focus}"
+    names = ", ".join(le.feature_name(feature) for feature in item.features)
+    units = f" with {' and '.join(map(str, item.hidden))} hidden units" if item.hidden else ""
+    return f"{FAMILIES[type(item.outcome)]} model{units} of {outcome(item.outcome)} on {names}"
+
+
+FAMILIES: dict[type, str] = {
+    le.YesNo: "logistic", le.Amount: "linear", le.Events: "Poisson", le.Choice: "multinomial",
+}  # fmt: skip
+
+
+def outcome(item: le.Outcome) -> str:
+    """Return what a model predicts, in words."""
+    if isinstance(item, le.YesNo):
+        return condition(item.condition)
+    return item.column if isinstance(item, le.Choice) else expression(item.of)
 
 
 def _of_people(item: g.Quantiles | g.PersonQuantiles) -> str:

@@ -94,7 +94,18 @@ def arrow(seed: int, people: int) -> pa.Table:
 @cache
 def rows_of_both(seed: int, people: int, max_rows: int = 6) -> tuple[SortedTable, MockRows]:
     """The same rows as the engine has them in a trial, and as the client has them."""
-    found, declared = arrow(seed, people), spec(max_rows)
+    return _both(arrow(seed, people), max_rows)
+
+
+@cache
+def a_row_each(seed: int, people: int) -> tuple[SortedTable, MockRows]:
+    """The same, with one row of each person."""
+    found = arrow(seed, people)[:people]
+    return _both(found.set_column(0, "person", pa.array(np.arange(people))), 1)
+
+
+def _both(found: pa.Table, max_rows: int) -> tuple[SortedTable, MockRows]:
+    declared = spec(max_rows)
     return engine_table(_store(found, declared), declared), mock_rows(client_spec(max_rows), found)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from weir import Condition, NotOffered, Question, demo
 from weir import grammar as g
+from weir import learning as le
 
 T = demo.table()
 W, E, Y, R, U = T.wage, T.education, T.year, T.region, T.union
@@ -111,6 +112,11 @@ QUESTIONS = [
             ("education", "old"),
         ),
     ),
+    (
+        T.fit.poisson("experience", on=[E], bins=4),
+        le.Fit(le.Events(g.Column("experience")), (le.NumberFeature("education", g.Column("education"), 4),)),
+    ),
+    (T.synthesize(["wage", E], focus=E, bins=8), le.SyntheticTable(("wage", "education"), 8, "education")),
     (T.count(), g.Count()),
     (T.count_people(), g.CountSubjects()),
     (E.count(), g.Count()),

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weir import grammar as g
+from weir import learning as le
 from weir.answers import MockAnswer
 from weir.declarations import day_text
 from weir.evaluation import holds
 from weir.mock import figures, ranks
 from weir.mock.designs import sums as design_of
+from weir.mock.fits import fitted
 from weir.mock.rows import MockRows
 from weir.mock.sums import counted_rows, in_units_of_the_answer, people_of, total
+from weir.mock.tables import synthetic
+from weir.modelanswers import MockModelAnswer
+from weir.tableanswers import MockTableAnswer
 
 if TYPE_CHECKING:
     from weir.questions import Question
@@ -30,7 +35,8 @@ def answer(question: Question, data: MockRows) -> MockAnswer:
         for line in result["lines"]:
             for figure in line["figures"]:
                 figure["value"] = None if figure["value"] is None else day_text(figure["value"])
-    return MockAnswer(question.text, result, reading=question.reading, details={"notes": notes})
+    kind = _KINDS.get(type(question.measure), MockAnswer)
+    return kind(question.text, result, reading=question.reading, details={"notes": notes})
 
 
 def result_of(query: g.Query, data: MockRows) -> tuple[Json, list[str]]:
@@ -102,4 +108,7 @@ _BY_MEASURE: dict[type, Callable[[g.Query, MockRows], tuple[Json, list[str]]]] =
     g.Distribution: _distribution,
     g.Histogram: _histogram,
     g.KeyCounts: _keys,
+    le.Fit: fitted,
+    le.SyntheticTable: synthetic,
 }
+_KINDS: dict[type, type[MockAnswer]] = {le.Fit: MockModelAnswer, le.SyntheticTable: MockTableAnswer}

@@ -37,6 +37,11 @@ def result(by: Sequence[str], keys: Sequence[Sequence[str]], lines: Sequence[Pai
     }
 
 
+def number(value: float) -> str:
+    """Write a number without decimals where it has none."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
 def of_sums(
     query: g.Query, design: Design, sums: Floats, table: TableSpec, *, whole: bool = False
 ) -> dict[str, Any]:
