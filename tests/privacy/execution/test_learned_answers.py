@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from django.db import connections
 
+from common.errors import Refused
+from privacy import dates
 from privacy.engine.language.expressions import Column, Compare, Constant
 from privacy.engine.language.learning import CategoryFeature, Fit, NumberFeature, SyntheticTable, YesNo
 from privacy.engine.language.query import Query
@@ -126,7 +128,7 @@ def test_a_worker_that_dies_after_the_charge_has_charged_and_answers_nothing(bud
         raise KeyboardInterrupt
 
     with monkeypatch.context() as once:
-        once.setattr(learned_answers.dates, "as_result", die)
+        once.setattr(dates, "as_result", die)
         with pytest.raises(KeyboardInterrupt):
             learned_answers.compute(str(answer.pk))
     charged = spent(budget).copy()
@@ -138,22 +140,22 @@ def test_a_worker_that_dies_after_the_charge_has_charged_and_answers_nothing(bud
 
 def test_access_that_ended_meanwhile_gets_no_answer(budget, monkeypatch):
     answer = asked(budget, MODEL)
-    real = learned_answers.dates.as_result
+    real = dates.as_result
 
     def ended(*given, **named):
         Budget.objects.filter(pk=budget.pk).update(closed_at=answer.created_at)
         return real(*given, **named)
 
-    monkeypatch.setattr(learned_answers.dates, "as_result", ended)
+    monkeypatch.setattr(dates, "as_result", ended)
     assert computed(answer).state == Answer.State.LOST
 
 
 def test_a_wrong_price_and_a_wrong_question_are_refused_before_any_cost(budget):
     by = budget.scientist
-    with pytest.raises(questions.Refused, match="error of a model or a synthetic table is not known"):
+    with pytest.raises(Refused, match="error of a model or a synthetic table is not known"):
         questions.quote(budget, MODEL, by=by, error=0.1)
     nobody = Query(table="wages", measure=SyntheticTable(("year", "nobody")))
-    with pytest.raises(questions.Refused, match="nobody"):
+    with pytest.raises(Refused, match="nobody"):
         questions.quote(budget, nobody, by=by, epsilon=1.0)
 
 
