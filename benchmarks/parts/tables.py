@@ -140,6 +140,9 @@ def told(  # noqa: PLR0913, PLR0917 -- tables, what they are held against, and w
     for ways in (1, 2, 3):
         error = float(np.mean([variation(truth, each, plan, ways) for each in found]))
         yield Measure(name=f"{case.name}, {name}: {ways}-way", ours=error, unit="", cpu=cpu)
+    answers = answers_of(case, real)
+    off = float(np.mean([np.abs(answers_of(case, table) - answers).mean() for table in tables]))
+    yield Measure(name=f"{case.name}, {name}: what code answers is off by", ours=100 * off, unit="%")
     areas = float(np.mean([auc_of(case, table, test) for table in tables]))
     goal = NEAR if name == "synthetic, ε 1, focus" else None
     yield Measure(
@@ -205,6 +208,23 @@ def auc_of(case: Case, train: Columns, test: Columns) -> float:
     ranks, positive = rankdata(features(case, test) @ found), test[case.target] > 0.5
     many = int(positive.sum())
     return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * (len(ranks) - many)))
+
+
+def answers_of(case: Case, columns: Columns) -> Floats:
+    """What an analyst's code may answer, in parts of the bounds: for each column its mean, its quartiles, and its means
+    with the outcome and without it; for each two numbers their correlation."""
+    outcome = columns[case.target] > 0.5
+    found, numbers = [], []
+    for name, values in columns.items():
+        spec = case.spec.columns[name]
+        low, high = (0, len(spec.labels) - 1) if spec.is_key else (spec.lower, spec.upper)
+        scaled = (values - low) / (high - low)
+        groups = [scaled[outcome].mean() if outcome.any() else 0.5, scaled[~outcome].mean()]
+        found += [scaled.mean(), *np.quantile(scaled, (0.25, 0.5, 0.75)), *groups]
+        if not spec.is_key:
+            numbers.append(scaled)
+    together = np.corrcoef(numbers)
+    return np.array([*found, *together[np.triu_indices(len(numbers), 1)]])
 
 
 def features(case: Case, columns: Mapping[str, Floats]) -> Floats:
