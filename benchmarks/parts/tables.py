@@ -142,7 +142,7 @@ def told(  # noqa: PLR0913, PLR0917 -- tables, what they are held against, and w
         yield Measure(name=f"{case.name}, {name}: {ways}-way", ours=error, unit="", cpu=cpu)
     answers = answers_of(case, real)
     off = float(np.mean([np.abs(answers_of(case, table) - answers).mean() for table in tables]))
-    yield Measure(name=f"{case.name}, {name}: what code answers is off by", ours=100 * off, unit="%")
+    yield Measure(name=f"{case.name}, {name}: code is off by", ours=100 * off, unit="%")
     areas = float(np.mean([auc_of(case, table, test) for table in tables]))
     goal = NEAR if name == "synthetic, ε 1, focus" else None
     yield Measure(
