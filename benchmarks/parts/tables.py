@@ -223,7 +223,7 @@ def answers_of(case: Case, columns: Columns) -> Floats:
         found += [scaled.mean(), *np.quantile(scaled, (0.25, 0.5, 0.75)), *groups]
         if not spec.is_key:
             numbers.append(scaled)
-    together = np.corrcoef(numbers)
+    together = np.atleast_2d(np.corrcoef(numbers))
     return np.array([*found, *together[np.triu_indices(len(numbers), 1)]])
 
 
@@ -288,7 +288,9 @@ def census(rng: np.random.Generator, people: int = 48_842) -> Case:
         ends = np.quantile(score, np.cumsum(shares)[:-1] / sum(shares))
         return np.searchsorted(ends, score).astype(np.float64)
 
-    noise = lambda: rng.standard_normal(people)  # noqa: E731 -- a new draw for each column
+    def noise() -> Floats:
+        return rng.standard_normal(people)
+
     education = ordered(
         class_ + 0.4 * grown + 0.6 * noise(), [1, 2, 3, 3, 4, 5, 32, 22, 4, 3, 16, 5, 2, 1, 1, 1]
     )

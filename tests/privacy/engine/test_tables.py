@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from privacy.engine import synthetic_rows, table_release
+from privacy.engine.figures import TableFigures
 from privacy.engine.language.expressions import Column, Compare, Constant
 from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import Query
@@ -71,6 +73,12 @@ def table(people=60, seed=1, missing=0.2):
     return table_from_columns(Rows(SPEC, columns, n), offsets)
 
 
+def released(query, data, sigma, active=None) -> TableFigures:
+    told = measure(query, data).release(sigma, active)
+    assert isinstance(told, TableFigures)
+    return told
+
+
 def neighbour(data, person):
     begin, end = data.offsets[person : person + 2]
     rest = np.delete(np.arange(data.rows.length), np.arange(begin, end))
@@ -124,9 +132,9 @@ def test_everybody_with_a_kept_row_pays_for_the_clip_and_nobody_else():
 def test_whoever_is_left_out_adds_nothing(monkeypatch):
     data, active = table(), np.arange(60) % 2 == 0
     monkeypatch.setattr(table_release, "add_noise", lambda total, _: total)
-    half = measure(QUERY, data).release(QUIET, active)
+    half = released(QUERY, data, QUIET, active)
     assert half.table["people"] == pytest.approx(30)
-    assert measure(QUERY, data).release(QUIET, None).table["people"] == pytest.approx(60)
+    assert released(QUERY, data, QUIET, None).table["people"] == pytest.approx(60)
 
 
 def noise_alone(total, sigma):
@@ -141,7 +149,7 @@ def noise_alone(total, sigma):
 def follows_from_noisy_tables_alone(monkeypatch):
     monkeypatch.setattr(table_release, "add_noise", noise_alone)
     asked = (table(people=4000, seed=1), table(people=9000, seed=2, missing=0.7))
-    answers = [measure(QUERY, data).release(ONE, None) for data in asked]
+    answers = [released(QUERY, data, ONE, None) for data in asked]
     return json.dumps(asdict(answers[0])) == json.dumps(asdict(answers[1]))
 
 
@@ -150,7 +158,8 @@ def test_tree_and_rows_follow_from_noisy_tables_alone(monkeypatch):
 
 
 def test_a_tree_that_is_chosen_from_clean_tables_is_caught(monkeypatch):
-    counter, clean = table_release.counter, {}
+    counter = table_release.counter
+    clean: dict[object, object] = {}
 
     def counting(plan, rows, people):
         count = counter(plan, rows, people)
@@ -169,7 +178,7 @@ def test_a_tree_that_is_chosen_from_clean_tables_is_caught(monkeypatch):
 
 @pytest.fixture(scope="module")
 def answer():
-    return measure(QUERY, table(people=4000)).release(QUIET, None)
+    return released(QUERY, table(people=4000), QUIET, None)
 
 
 def test_what_hangs_together_is_kept_and_what_does_not_is_left_apart(answer):
@@ -189,7 +198,7 @@ def test_intervals_of_shares_and_people_hold():
     first = first_rows(data.offsets, EVERYWHERE)
     truth = np.concatenate(table_release.counter(PLAN, data.rows, first)(PLAN.singles)) / 400
     for _ in range(12):
-        told = measure(QUERY, data).release(30 * ONE, None)
+        told = released(QUERY, data, 30 * ONE, None)
         held += [abs(told.table["people"] - 400) <= told.table["people_error"]]
         held += [
             abs(line.figures[0].value - share) <= line.figures[0].half_width
@@ -199,7 +208,7 @@ def test_intervals_of_shares_and_people_hold():
 
 
 def test_every_drawn_value_is_declared_and_any_missing_one_allowed(answer):
-    drawn = draw(answer.table, 5000, seed=3)
+    drawn: dict[str, Any] = draw(answer.table, 5000, seed=3)
     assert list(drawn) == list(SPEC.columns)
     age, price, rate, born = (drawn[name] for name in ("age", "price", "rate", "born"))
     assert age.dtype == np.int64
@@ -264,10 +273,10 @@ def test_what_has_no_share_is_never_drawn(monkeypatch):
 @pytest.mark.parametrize(("people", "missing"), [(0, 0.0), (1, 0.5), (50, 1.0)])
 @pytest.mark.parametrize("sigma", [QUIET, 10**4 * ONE])
 def test_few_people_and_nothing_but_missing_values_make_a_table(people, missing, sigma):
-    told = measure(QUERY, table(people=people, missing=missing)).release(sigma, None)
+    told = released(QUERY, table(people=people, missing=missing), sigma, None)
     json.dumps(asdict(told), allow_nan=False)
     assert told.table["people"] >= 1
-    drawn = draw(told.table, 20)
+    drawn: dict[str, Any] = draw(told.table, 20)
     assert all(len(each) == 20 for each in drawn.values())
     if (missing, sigma) == (1.0, QUIET):
         assert drawn["age"].mask.all()
@@ -279,7 +288,7 @@ def test_one_column_and_one_value_make_a_table():
     spec = TableSpec(name="t", subject="person", max_rows=1, columns={"one": declared})
     columns = {"one": Values(np.zeros(9, dtype=np.int8), EVERYWHERE)}
     data = table_from_columns(Rows(spec, columns, 9), np.arange(10, dtype=np.int64))
-    told = measure(Query(table="t", measure=SyntheticTable(columns=("one",))), data).release(ONE, None)
+    told = released(Query(table="t", measure=SyntheticTable(columns=("one",))), data, ONE, None)
     assert told.lines[0].figures[0].value == 1.0
     assert told.table["pairs"] == []
     assert set(draw(told.table, 5)["one"]) == {"only"}
@@ -370,7 +379,7 @@ def test_a_second_column_is_kept_where_it_is_worth_its_noise():
     a, b = rng.integers(0, 3, (2, people)).astype(float)
     columns = {name: Values(each, EVERYWHERE) for name, each in zip(names, (a, b, a + b), strict=True)}
     data = table_from_columns(Rows(spec, columns, people), np.arange(people + 1, dtype=np.int64))
-    told = measure(Query(table="t", measure=SyntheticTable(names)), data).release(10 * ONE, None)
+    told = released(Query(table="t", measure=SyntheticTable(names)), data, 10 * ONE, None)
     assert sorted(step["beside"] is None for step in told.table["tree"]) == [False, True]
     assert all(abs(pair["kept"] - pair["measured"]) < 0.03 for pair in told.table["pairs"])
     drawn = draw(told.table, 4000)
