@@ -140,6 +140,9 @@ def told(  # noqa: PLR0913, PLR0917 -- tables, what they are held against, and w
     for ways in (1, 2, 3):
         error = float(np.mean([variation(truth, each, plan, ways) for each in found]))
         yield Measure(name=f"{case.name}, {name}: {ways}-way", ours=error, unit="", cpu=cpu)
+    answers = answers_of(case, real)
+    off = float(np.mean([np.abs(answers_of(case, table) - answers).mean() for table in tables]))
+    yield Measure(name=f"{case.name}, {name}: code is off by", ours=100 * off, unit="%")
     areas = float(np.mean([auc_of(case, table, test) for table in tables]))
     goal = NEAR if name == "synthetic, ε 1, focus" else None
     yield Measure(
@@ -207,6 +210,23 @@ def auc_of(case: Case, train: Columns, test: Columns) -> float:
     return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * (len(ranks) - many)))
 
 
+def answers_of(case: Case, columns: Columns) -> Floats:
+    """What an analyst's code may answer, in parts of the bounds: for each column its mean, its quartiles, and its means
+    with the outcome and without it; for each two numbers their correlation."""
+    outcome = columns[case.target] > 0.5
+    found, numbers = [], []
+    for name, values in columns.items():
+        spec = case.spec.columns[name]
+        low, high = (0, len(spec.labels) - 1) if spec.is_key else (spec.lower, spec.upper)
+        scaled = (values - low) / (high - low)
+        groups = [scaled[outcome].mean() if outcome.any() else 0.5, scaled[~outcome].mean()]
+        found += [scaled.mean(), *np.quantile(scaled, (0.25, 0.5, 0.75)), *groups]
+        if not spec.is_key:
+            numbers.append(scaled)
+    together = np.atleast_2d(np.corrcoef(numbers))
+    return np.array([*found, *together[np.triu_indices(len(numbers), 1)]])
+
+
 def features(case: Case, columns: Mapping[str, Floats]) -> Floats:
     """An intercept, numbers and their squares on [-1, 1], and an indicator of each declared value but the first."""
     parts = [np.ones(len(columns[case.target]))]
@@ -268,7 +288,9 @@ def census(rng: np.random.Generator, people: int = 48_842) -> Case:
         ends = np.quantile(score, np.cumsum(shares)[:-1] / sum(shares))
         return np.searchsorted(ends, score).astype(np.float64)
 
-    noise = lambda: rng.standard_normal(people)  # noqa: E731 -- a new draw for each column
+    def noise() -> Floats:
+        return rng.standard_normal(people)
+
     education = ordered(
         class_ + 0.4 * grown + 0.6 * noise(), [1, 2, 3, 3, 4, 5, 32, 22, 4, 3, 16, 5, 2, 1, 1, 1]
     )

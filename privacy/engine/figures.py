@@ -70,9 +70,10 @@ class Figures:
 class TableFigures(Figures):
     """A synthetic table: the shares of each column's parts as lines, and the model that rows are drawn from.
 
-    `table`, ready for JSON: `people` and half the width of its interval, `focus`, `columns` (plan.tables.ColumnParts),
-    `root` with the `shares` of its parts, `tree` (parent, child, shares of the child's parts given the parent's, in
-    drawing order), and for all `pairs` of columns their association, measured and kept.
+    `table`, ready for JSON: `people` and half the width of its interval (`people_error`), `focus`, `columns`
+    (plan.tables.ColumnParts), `root` with the `shares` of its parts, `tree` in drawing order (parent, the column beside
+    it or None, child, and the shares of the child's parts given theirs, of shape (parent's parts, child's) or
+    (parent's, beside's, child's)), and for all `pairs` of columns their association, measured and kept.
     """
 
     table: dict[str, Any]

@@ -1,8 +1,8 @@
 """Draw rows of a synthetic table: a public function of released numbers and of a seed. Nothing here is private.
 
-Rows are independent. A row begins at the root of the tree, and each further column follows its parent's part alone.
-(Handing out exact numbers of each part in the order of the rows would tie columns together that the model holds
-independent.) Within a part, all of its values are equally frequent.
+Rows are independent. A row begins at the root of the tree; each further column follows the part of its parent, and of
+the column beside that if there is one, and nothing else. Handing out exact numbers of each part in the order of the
+rows would tie columns together that the model holds independent. Within a part, all values are equally frequent.
 """
 
 from collections.abc import Mapping
@@ -31,19 +31,28 @@ def draw(table: Mapping[str, Any], rows: int, seed: int = 0) -> dict[str, npt.ND
     if seed < 0:
         raise ValueError("The seed must not be negative.")
     source = np.random.default_rng(seed)
-    root = table["root"]
-    parts = {root: _chosen(np.array(table["shares"], dtype=np.float64), source.random(rows))}
-    for edge in table["tree"]:
-        above, uniform = parts[edge["parent"]], source.random(rows)
-        below = np.zeros(rows, dtype=np.int64)
-        for part, shares in enumerate(edge["shares"]):
-            here = above == part
-            below[here] = _chosen(np.array(shares, dtype=np.float64), uniform[here])
-        parts[edge["child"]] = below
+    parts = draw_parts(table, rows, source)
     return {
         column["name"]: _values(column, parts[place], source.random(rows))
         for place, column in enumerate(table["columns"])
     }
+
+
+def draw_parts(table: Mapping[str, Any], rows: int, source: np.random.Generator) -> dict[int, Parts]:
+    """Draw the part of each column, by its place. Shape (rows,) each."""
+    root = table["root"]
+    parts = {root: _chosen(np.array(table["shares"], dtype=np.float64), source.random(rows))}
+    for step in table["tree"]:
+        shares, above = np.array(step["shares"], dtype=np.float64), parts[step["parent"]]
+        if step["beside"] is not None:
+            above = above * shares.shape[1] + parts[step["beside"]]
+        uniform, below = source.random(rows), np.empty(rows, dtype=np.int64)
+        order = np.argsort(above, kind="stable")
+        ends = np.searchsorted(above[order], np.arange(1, shares[..., 0].size))
+        for here, each in zip(np.split(order, ends), shares.reshape(-1, shares.shape[-1]), strict=True):
+            below[here] = _chosen(each, uniform[here])
+        parts[step["child"]] = below
+    return parts
 
 
 def _chosen(shares: Floats, uniform: Floats) -> Parts:

@@ -1,14 +1,17 @@
 """From noisy tables to a model of a whole table. All of this is post-processing: no row can be reached from here.
 
-The model is a tree of columns: each column follows its parent, and given its parent it is independent of everything
-above. Of all trees the one with the largest gain is taken, as in AIM (McKenna, Mullins, Sheldon and Miklau, AIM: an
-adaptive and iterative mechanism for differentially private synthetic data, VLDB 2022): how far a noisy pair is from
-independent columns in L1, minus what noise alone would add in both passes, sqrt(2/pi) sigma a cell.
+Columns are drawn one after the other. Each follows a parent and, where that is worth its noise, a second column beside
+it that already hangs together with the parent. So the model is a tree of columns, or of groups of three.
+
+A pair is chosen by its gain, as in AIM (McKenna, Mullins, Sheldon and Miklau, AIM: an adaptive and iterative mechanism
+for differentially private synthetic data, VLDB 2022): how far its noisy table is from the present model in L1, minus
+what noise alone would add in both passes, sqrt(2/pi) sigma a cell. First the spanning tree with the largest gain over
+independent columns, then for each column the second one with the largest gain over that tree.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +21,9 @@ from privacy.engine.plan.pricing import Z95
 from privacy.engine.plan.tables import FOCUS, TablePlan
 
 ROUNDS = 60
-"""Rounds of proportional fitting of a pair to the shares of its columns."""
+"""Rounds of proportional fitting."""
+MAX_MODEL_CELLS = 60_000
+"""Cells of all groups of three columns together, so that an answer stays below a megabyte."""
 Shares = tuple[Floats, Floats]
 """Shares of the parts of a column, and the standard deviation of each. Both of shape (parts,)."""
 
@@ -33,41 +38,21 @@ class NoisyTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
-    """What the child has, given the part of its parent: `shares` (parent's parts, child's parts), rows add up to 1.
-
-    `counted`: whether the pair was worth its noise. Otherwise the child is independent, and all rows are the same.
-    """
+class Step:
+    """A column and what it follows. `counted`: whether its pairs are worth their noise; otherwise it is independent."""
 
     parent: int
     child: int
-    shares: Floats
     counted: bool
+    beside: int | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A tree in drawing order. `shares`: of each column's parts."""
-
-    root: int
-    edges: tuple[Edge, ...]
-    shares: tuple[Floats, ...]
-
-    def pairs(self) -> dict[Pair, Floats]:
-        """Return the shares of the cells of each pair of columns, the first column by rows."""
-        known = [self.root]
-        found: dict[Pair, Floats] = {}
-        for edge in self.edges:
-            for column in known:
-                if column == edge.parent:
-                    joint = self.shares[column][:, None] * edge.shares
-                else:
-                    between = found[min(column, edge.parent), max(column, edge.parent)]
-                    joint = (between if column < edge.parent else between.T) @ edge.shares
-                pair = (min(column, edge.child), max(column, edge.child))
-                found[pair] = joint if column < edge.child else joint.T
-            known.append(edge.child)
-        return found
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs that are counted again for it."""
+        above = (
+            [] if not self.counted else [self.parent] if self.beside is None else [self.parent, self.beside]
+        )
+        return tuple((min(self.child, each), max(self.child, each)) for each in above)
 
 
 def people_in(tables: Sequence[NoisyTable]) -> tuple[float, float]:
@@ -121,32 +106,85 @@ def on_simplex(shares: Floats) -> Floats:
 
 
 def tree_of(
-    plan: TablePlan, tables: Sequence[NoisyTable], shares: Sequence[Shares], people: float, sd_again: float
-) -> list[tuple[int, int, float]]:
-    """Return the (parent, child, gain) of the spanning tree with the largest gain, in drawing order.
+    plan: TablePlan, tables: Sequence[NoisyTable], shares: Sequence[Floats], people: float, sd_again: float
+) -> list[Step]:
+    """Return the spanning tree with the largest gain, in drawing order from the focus (or the first column).
 
-    `sd_again`: the noise in each cell of a pair if a whole tree is counted in the second pass. Pairs with the focus
-    count FOCUS times. A gain of 0 or less: the pair is not worth its noise.
+    `sd_again`: the noise in each cell of a pair in the second pass. Pairs with the focus count FOCUS times.
     """
     gains = np.full((len(plan.columns),) * 2, -math.inf)
-    for table in tables:
-        one, other = table.columns
-        if other is None:
-            continue
-        alone = people * np.outer(shares[one][0], shares[other][0])
-        noise = math.sqrt(2 / math.pi) * table.people.size * (table.sd + sd_again)
-        gain = float(np.abs(table.people - alone).sum()) - noise
-        if plan.focus in table.columns and gain > 0:
+    for pair, table in _pairs(tables).items():
+        one, other = pair
+        gain = _gain(table, people * np.outer(shares[one], shares[other]), sd_again)
+        if plan.focus in pair and gain > 0:
             gain *= FOCUS
         gains[one, other] = gains[other, one] = gain
-    known, edges = [plan.focus or 0], []
+    known, steps = [plan.focus or 0], []
     while len(known) < len(plan.columns):
         rest = [column for column in range(len(plan.columns)) if column not in known]
         among = gains[np.ix_(known, rest)]
         parent, child = np.unravel_index(int(among.argmax()), among.shape)
-        edges.append((known[parent], rest[child], float(among[parent, child])))
+        steps.append(Step(parent=known[parent], child=rest[child], counted=bool(among[parent, child] > 0)))
         known.append(rest[child])
-    return edges
+    return steps
+
+
+def with_second_columns(
+    plan: TablePlan,
+    tables: Sequence[NoisyTable],
+    shares: Sequence[Floats],
+    people: float,
+    sd_again: float,
+    tree: Sequence[Step],
+) -> list[Step]:
+    """Return the tree with a second column beside the parent of each column where that has a gain over the tree."""
+    pairs = _pairs(tables)
+    noisy = {pair: each.people / people for pair, each in pairs.items()}
+    expected = pairs_of_tree(tree, fit(tree, noisy, shares), shares)
+    joined: set[frozenset[int | None]] = set()
+    steps, room = [], MAX_MODEL_CELLS
+    for step in tree:
+        best, cells = step, 0
+        largest = 0.0
+        for beside in range(len(plan.columns)) if step.counted else ():
+            many = plan.sizes[step.parent] * plan.sizes[step.child] * plan.sizes[beside]
+            if frozenset((step.parent, beside)) in joined and many <= room:
+                pair = (min(step.child, beside), max(step.child, beside))
+                gain = _gain(pairs[pair], people * expected[pair], sd_again)
+                if gain > largest:
+                    largest, best, cells = gain, replace(step, beside=beside), many
+        room -= cells
+        joined |= {frozenset(pair) for pair in best.pairs}
+        steps.append(best)
+    return steps
+
+
+def _pairs(tables: Sequence[NoisyTable]) -> dict[tuple[int, int], NoisyTable]:
+    return {(table.columns[0], table.columns[1]): table for table in tables if table.columns[1] is not None}
+
+
+def _gain(table: NoisyTable, expected: Floats, sd_again: float) -> float:
+    noise = math.sqrt(2 / math.pi) * expected.size * (table.sd + sd_again)
+    return float(np.abs(table.people - expected).sum()) - noise
+
+
+def pairs_of_tree(
+    tree: Sequence[Step], given: Sequence[Floats], shares: Sequence[Floats]
+) -> dict[tuple[int, int], Floats]:
+    """Return the shares of the cells of each pair of columns in a tree without second columns."""
+    known = [tree[0].parent] if tree else []
+    found: dict[tuple[int, int], Floats] = {}
+    for step, below in zip(tree, given, strict=True):
+        for column in known:
+            if column == step.parent:
+                joint = shares[column][:, None] * below
+            else:
+                between = found[min(column, step.parent), max(column, step.parent)]
+                joint = (between if column < step.parent else between.T) @ below
+            pair = (min(column, step.child), max(column, step.child))
+            found[pair] = joint if column < step.child else joint.T
+        known.append(step.child)
+    return found
 
 
 def combined(columns: Pair, tables: Sequence[NoisyTable]) -> NoisyTable:
@@ -157,19 +195,62 @@ def combined(columns: Pair, tables: Sequence[NoisyTable]) -> NoisyTable:
     return NoisyTable(columns=columns, people=people, sd=1 / math.sqrt(precision))
 
 
-def follow(table: Floats, above: Floats, below: Floats) -> Floats:
-    """Return the shares of the child's parts given each part of its parent, from noisy shares of their pair.
+def fit(
+    steps: Sequence[Step], pairs: Mapping[tuple[int, int], Floats], shares: Sequence[Floats]
+) -> list[Floats]:
+    """Return, for each step, the shares of the child's parts given those above.
 
-    `table`, and what is returned: shape (parent's parts, child's parts). The pair is fitted to the shares of both
-    columns by proportions (Deming and Stephan 1940), so that all pairs of a column agree on it.
+    `pairs`: noisy shares of the cells of each pair. Shapes (parent's parts, child's), or (parent's, beside, child's).
     """
-    fitted = on_simplex(table)
-    fitted += np.outer(above, below) * 1e-6  # so that no part that somebody has is out of reach
+    joint: dict[tuple[int, int], Floats] = {}
+    given = []
+    for step in steps:
+        parent, child, beside = step.parent, step.child, step.beside
+        if not step.counted:
+            given.append(np.tile(shares[child], (len(shares[parent]), 1)))
+            continue
+        cells = pair_of(_turned(pairs, parent, child), shares[parent], shares[child])
+        joint[parent, child] = cells
+        if beside is not None:
+            other = pair_of(_turned(pairs, beside, child), shares[beside], shares[child])
+            cells = triple_of(_turned(joint, parent, beside), cells, other)
+            joint[parent, child], joint[beside, child] = cells.sum(axis=1), cells.sum(axis=0)
+        above = cells.sum(axis=-1, keepdims=True)
+        given.append(np.where(above > 0, cells / np.where(above > 0, above, 1.0), shares[child]))
+    return given
+
+
+def _turned(pairs: Mapping[tuple[int, int], Floats], rows: int, columns: int) -> Floats:
+    """Return the table of a pair with the first of the two by rows."""
+    return pairs[rows, columns] if (rows, columns) in pairs else pairs[columns, rows].T
+
+
+def pair_of(table: Floats, above: Floats, below: Floats) -> Floats:
+    """Return a pair that is near to a noisy one and has the shares of both columns, so that all pairs agree on them.
+
+    By proportional fitting (Deming and Stephan, On a least squares adjustment, 1940). Shape as `table`.
+    """
+    fitted: Floats = (
+        on_simplex(table) + np.outer(above, below) * 1e-6
+    )  # so that no part that somebody has is out of reach
     for _ in range(ROUNDS):
         fitted *= _ratio(below, fitted.sum(axis=0))
         fitted *= _ratio(above, fitted.sum(axis=1))[:, None]
-    rows = fitted.sum(axis=1, keepdims=True)
-    return np.where(rows > 0, fitted / np.where(rows > 0, rows, 1.0), below)
+    return fitted
+
+
+def triple_of(above: Floats, near: Floats, beside: Floats) -> Floats:
+    """Return the most even shares of three columns that have these three pairs, nearly.
+
+    `above` (parent, beside), exactly; `near` (parent, child); `beside` (beside, child). By proportional fitting, which
+    ends at the largest entropy (Csiszár, I-divergence geometry, 1975). Shape (parent, beside, child).
+    """
+    cells: Floats = above[:, :, None] * near.sum(axis=0)
+    for _ in range(ROUNDS):
+        cells *= _ratio(near, cells.sum(axis=1))[:, None, :]
+        cells *= _ratio(beside, cells.sum(axis=0))[None, :, :]
+        cells *= _ratio(above, cells.sum(axis=2))[:, :, None]
+    return cells
 
 
 def _ratio(wanted: Floats, found: Floats) -> Floats:

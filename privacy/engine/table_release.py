@@ -5,7 +5,8 @@
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,23 @@ from privacy.engine.measure.mechanisms import add_noise
 from privacy.engine.measure.tables import Column, Pair, count, first_rows
 from privacy.engine.plan.pricing import Z95
 from privacy.engine.plan.tables import FIRST, SECOND, ColumnParts, TablePlan, part_sigma
+from privacy.engine.synthetic_rows import draw_parts
 from privacy.engine.table_model import (
-    Edge,
-    Model,
     NoisyTable,
+    Step,
     association,
     combined,
-    follow,
+    fit,
     people_in,
     shares_of,
     tree_of,
+    with_second_columns,
 )
 
-DIGITS = 9
+DIGITS = 6
 """Decimals of the shares that are released: far finer than any noise."""
+DRAWN = 50_000
+"""Rows that are drawn to tell how strongly pairs of columns hang together in the synthetic table."""
 Count = Callable[[Sequence[Pair]], list[Integers]]
 """(which tables) -> the exact number of people in each cell of each."""
 
@@ -83,14 +87,18 @@ def second_pass(plan: TablePlan, chosen: Sequence[Pair]) -> tuple[list[Pair], li
 def _released(plan: TablePlan, counted: Count, sigma: int) -> TableFigures:
     tables, weights = first_pass(plan)
     first = _noisy(tables, weights, counted(tables), part_sigma(sigma, FIRST))
-    people, _ = people_in(first)
     sigma_again = part_sigma(sigma, SECOND)
-    sd_again = sigma_again / plan.again(max(1, len(plan.columns) - 1))
-    tree = tree_of(plan, first, shares_of(plan, first, people), people, sd_again)
-    chosen = [(min(edge[:2]), max(edge[:2])) for edge in tree if edge[2] > 0]
-    tables, weights = second_pass(plan, chosen)
-    both = [*first, *_noisy(tables, weights, counted(tables), sigma_again)]
-    return _figures(plan, both, tree)
+    steps = _steps(plan, first, sigma_again / plan.again(max(1, 2 * len(plan.columns) - 3)))
+    tables, weights = second_pass(plan, [pair for step in steps for pair in step.pairs])
+    return _figures(plan, [*first, *_noisy(tables, weights, counted(tables), sigma_again)], steps)
+
+
+def _steps(plan: TablePlan, first: Sequence[NoisyTable], sd_again: float) -> list[Step]:
+    """Choose what each column follows, from the noisy tables of the first pass."""
+    people, _ = people_in(first)
+    shares = [each for each, _ in shares_of(plan, first, people)]
+    tree = tree_of(plan, first, shares, people, sd_again)
+    return with_second_columns(plan, first, shares, people, sd_again, tree)
 
 
 def _noisy(
@@ -106,53 +114,36 @@ def _noisy(
     ]
 
 
-def _figures(
-    plan: TablePlan, tables: Sequence[NoisyTable], tree: Sequence[tuple[int, int, float]]
-) -> TableFigures:
+def _figures(plan: TablePlan, tables: Sequence[NoisyTable], steps: Sequence[Step]) -> TableFigures:
     people, people_sd = people_in(tables)
     found = shares_of(plan, tables, people)
-    shares = tuple(each for each, _ in found)
-    pairs = {pair: combined(pair, tables) for pair in plan.pairs}
-    edges = tuple(_edge(parent, child, gain, pairs, shares, people) for parent, child, gain in tree)
-    model = Model(root=plan.focus or 0, edges=edges, shares=shares)
+    shares = [each for each, _ in found]
+    pairs = {pair: combined(pair, tables) for pair in combinations(range(len(plan.columns)), 2)}
+    given = fit(steps, {pair: noisy.people / people for pair, noisy in pairs.items()}, shares)
     lines = [
         FigureLine(key=(column.name, words), figures=(_share(share, sd, people_sd / people),))
         for column, (each, sds) in zip(plan.columns, found, strict=True)
         for words, share, sd in zip(column.words, each, sds, strict=True)
     ]
-    return TableFigures(
-        by=("column", "value"),
-        lines=tuple(lines),
-        table={
-            "people": people,
-            "people_error": Z95 * people_sd,
-            "focus": None if plan.focus is None else plan.columns[plan.focus].name,
-            "columns": [_described(column) for column in plan.columns],
-            "root": model.root,
-            "shares": _rounded(shares[model.root]),
-            "tree": [
-                {"parent": edge.parent, "child": edge.child, "shares": _rounded(edge.shares)}
-                for edge in edges
-            ],
-            "pairs": _pairs(model, pairs, people),
-        },
-    )
-
-
-def _edge(
-    parent: int,
-    child: int,
-    gain: float,
-    pairs: dict[Pair, NoisyTable],
-    shares: tuple[npt.NDArray[np.float64], ...],
-    people: float,
-) -> Edge:
-    if gain <= 0:
-        alone = np.tile(shares[child], (len(shares[parent]), 1))
-        return Edge(parent=parent, child=child, shares=alone, counted=False)
-    noisy = pairs[min(parent, child), max(parent, child)].people / people
-    given = follow(noisy if parent < child else noisy.T, shares[parent], shares[child])
-    return Edge(parent=parent, child=child, shares=given, counted=True)
+    root = plan.focus or 0
+    table = {
+        "people": people,
+        "people_error": Z95 * people_sd,
+        "focus": None if plan.focus is None else plan.columns[plan.focus].name,
+        "columns": [_described(column) for column in plan.columns],
+        "root": root,
+        "shares": _rounded(shares[root]),
+        "tree": [
+            {"parent": step.parent, "beside": step.beside, "child": step.child, "shares": _rounded(below)}
+            for step, below in zip(steps, given, strict=True)
+        ],
+    }
+    chosen = {pair for step in steps for pair in step.pairs}
+    table["pairs"] = [
+        _told(pair, noisy, shares, people, kept) | {"in_tree": pair in chosen}
+        for (pair, noisy), kept in zip(pairs.items(), _drawn_pairs(plan, table, pairs), strict=True)
+    ]
+    return TableFigures(by=("column", "value"), lines=tuple(lines), table=table)
 
 
 def _share(share: float, sd: float, people_error: float) -> Figure:
@@ -178,20 +169,31 @@ def _rounded(shares: npt.NDArray[np.float64]) -> list[Any]:
     return rounded
 
 
-def _pairs(model: Model, pairs: dict[Pair, NoisyTable], people: float) -> list[dict[str, Any]]:
-    """Return how strongly each pair of columns hangs together in the noisy tables and in the model."""
-    kept, counted = model.pairs(), {frozenset((e.parent, e.child)) for e in model.edges if e.counted}
-    told = []
-    for pair, noisy in pairs.items():
-        one, other = (model.shares[column] for column in pair if column is not None)
-        measured, error = association(noisy.people / people, one, other, noisy.sd / people)
-        told.append(
-            {
-                "columns": list(pair),
-                "measured": round(measured, DIGITS),
-                "kept": round(association(kept[pair], one, other)[0], DIGITS),
-                "error": round(error, DIGITS),
-                "in_tree": frozenset(pair) in counted,
-            }
-        )
-    return told
+def _drawn_pairs(
+    plan: TablePlan, table: dict[str, Any], pairs: Iterable[tuple[int, int]]
+) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield the shares of the cells of each pair in DRAWN rows of the synthetic table."""
+    parts = draw_parts(table, DRAWN, np.random.default_rng(0))
+    for one, other in pairs:
+        shape = plan.sizes[one], plan.sizes[other]
+        counts = np.bincount(parts[one] * shape[1] + parts[other], minlength=shape[0] * shape[1])
+        yield counts.reshape(shape) / DRAWN
+
+
+def _told(
+    pair: tuple[int, int],
+    noisy: NoisyTable,
+    shares: Sequence[npt.NDArray[np.float64]],
+    people: float,
+    kept: npt.NDArray[np.float64],
+) -> dict[str, Any]:
+    """Return how strongly a pair of columns hangs together in the noisy tables and in the synthetic one."""
+    one, other = (shares[column] for column in pair)
+    measured, error = association(noisy.people / people, one, other, noisy.sd / people)
+    by_drawing = 1 / math.sqrt(DRAWN * kept.size)
+    return {
+        "columns": list(pair),
+        "measured": round(measured, DIGITS),
+        "kept": round(association(kept, one, other, by_drawing)[0], DIGITS),
+        "error": round(error, DIGITS),
+    }

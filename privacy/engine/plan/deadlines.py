@@ -31,8 +31,8 @@ PLACE = 5e-6
 """Seconds per person, to look up their place in the per-person ledger."""
 AFTER = 5.0
 """Seconds: the time after a charge is rounded up to a multiple of this."""
-TREE, CELL, TALLY, ROW_OF = 1.0, 3e-5, 4e-9, 1e-7
-"""For synthetic tables: seconds for the tree; per cell, for its noise; per person and pair; per person and column."""
+TREE, CELL, TALLY, ROW_OF = 2.0, 4e-5, 4e-9, 1e-7
+"""For synthetic tables: seconds for the model; per cell, for its noise; per person and pair; per person and column."""
 TRAIN_ROW, TRAIN_PLACE = 4e-8, 8e-9
 """Seconds of a step of training per row, and per row and feature or, with several outputs or hidden layers, per row
 and weight that a row takes part in."""

@@ -175,7 +175,7 @@ def mechanism_of(query: Query) -> str:
     if isinstance(query.measure, Distribution) and takes_roots(query.measure.bins):
         text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
     if isinstance(query.measure, SyntheticTable):
-        text += "; one row of each person in cells of pairs of columns, in two passes; a tree of columns fitted to them"
+        text += "; one row of each person counted in pairs of columns, in two passes; a model fitted to them"
     if isinstance(query.measure, Fit):
         text += MODEL_NOTE
     return text

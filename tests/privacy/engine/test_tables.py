@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from privacy.engine import synthetic_rows, table_release
+from privacy.engine.figures import TableFigures
 from privacy.engine.language.expressions import Column, Compare, Constant
 from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import Query
@@ -18,7 +20,16 @@ from privacy.engine.measure.tables import first_rows
 from privacy.engine.plan.designs import design
 from privacy.engine.release import measure, table_from_columns
 from privacy.engine.synthetic_rows import draw
-from privacy.engine.table_model import Edge, Model, association, follow, on_simplex, tree_of
+from privacy.engine.table_model import (
+    Step,
+    association,
+    fit,
+    on_simplex,
+    pair_of,
+    pairs_of_tree,
+    tree_of,
+    triple_of,
+)
 
 QUIET = MIN_SIGMA * 4
 SPEC = TableSpec(
@@ -60,6 +71,12 @@ def table(people=60, seed=1, missing=0.2):
         for name, each in numbers.items()
     }
     return table_from_columns(Rows(SPEC, columns, n), offsets)
+
+
+def released(query, data, sigma, active=None) -> TableFigures:
+    told = measure(query, data).release(sigma, active)
+    assert isinstance(told, TableFigures)
+    return told
 
 
 def neighbour(data, person):
@@ -115,9 +132,9 @@ def test_everybody_with_a_kept_row_pays_for_the_clip_and_nobody_else():
 def test_whoever_is_left_out_adds_nothing(monkeypatch):
     data, active = table(), np.arange(60) % 2 == 0
     monkeypatch.setattr(table_release, "add_noise", lambda total, _: total)
-    half = measure(QUERY, data).release(QUIET, active)
+    half = released(QUERY, data, QUIET, active)
     assert half.table["people"] == pytest.approx(30)
-    assert measure(QUERY, data).release(QUIET, None).table["people"] == pytest.approx(60)
+    assert released(QUERY, data, QUIET, None).table["people"] == pytest.approx(60)
 
 
 def noise_alone(total, sigma):
@@ -132,7 +149,7 @@ def noise_alone(total, sigma):
 def follows_from_noisy_tables_alone(monkeypatch):
     monkeypatch.setattr(table_release, "add_noise", noise_alone)
     asked = (table(people=4000, seed=1), table(people=9000, seed=2, missing=0.7))
-    answers = [measure(QUERY, data).release(ONE, None) for data in asked]
+    answers = [released(QUERY, data, ONE, None) for data in asked]
     return json.dumps(asdict(answers[0])) == json.dumps(asdict(answers[1]))
 
 
@@ -141,7 +158,8 @@ def test_tree_and_rows_follow_from_noisy_tables_alone(monkeypatch):
 
 
 def test_a_tree_that_is_chosen_from_clean_tables_is_caught(monkeypatch):
-    counter, clean = table_release.counter, {}
+    counter = table_release.counter
+    clean: dict[object, object] = {}
 
     def counting(plan, rows, people):
         count = counter(plan, rows, people)
@@ -160,7 +178,7 @@ def test_a_tree_that_is_chosen_from_clean_tables_is_caught(monkeypatch):
 
 @pytest.fixture(scope="module")
 def answer():
-    return measure(QUERY, table(people=4000)).release(QUIET, None)
+    return released(QUERY, table(people=4000), QUIET, None)
 
 
 def test_what_hangs_together_is_kept_and_what_does_not_is_left_apart(answer):
@@ -180,7 +198,7 @@ def test_intervals_of_shares_and_people_hold():
     first = first_rows(data.offsets, EVERYWHERE)
     truth = np.concatenate(table_release.counter(PLAN, data.rows, first)(PLAN.singles)) / 400
     for _ in range(12):
-        told = measure(QUERY, data).release(30 * ONE, None)
+        told = released(QUERY, data, 30 * ONE, None)
         held += [abs(told.table["people"] - 400) <= told.table["people_error"]]
         held += [
             abs(line.figures[0].value - share) <= line.figures[0].half_width
@@ -190,7 +208,7 @@ def test_intervals_of_shares_and_people_hold():
 
 
 def test_every_drawn_value_is_declared_and_any_missing_one_allowed(answer):
-    drawn = draw(answer.table, 5000, seed=3)
+    drawn: dict[str, Any] = draw(answer.table, 5000, seed=3)
     assert list(drawn) == list(SPEC.columns)
     age, price, rate, born = (drawn[name] for name in ("age", "price", "rate", "born"))
     assert age.dtype == np.int64
@@ -224,7 +242,9 @@ def by_hand(shares, *tree):
         {"name": name, "kind": "category", "labels": ["x", "y"], "edges": [], "decimals": None}
         for name in "abc"[: len(tree) + 1]
     ]
-    edges = [{"parent": parent, "child": child, "shares": given} for parent, child, given in tree]
+    edges = [
+        {"parent": parent, "beside": None, "child": child, "shares": given} for parent, child, given in tree
+    ]
     return {"columns": named, "root": 0, "shares": shares, "tree": edges}
 
 
@@ -253,10 +273,10 @@ def test_what_has_no_share_is_never_drawn(monkeypatch):
 @pytest.mark.parametrize(("people", "missing"), [(0, 0.0), (1, 0.5), (50, 1.0)])
 @pytest.mark.parametrize("sigma", [QUIET, 10**4 * ONE])
 def test_few_people_and_nothing_but_missing_values_make_a_table(people, missing, sigma):
-    told = measure(QUERY, table(people=people, missing=missing)).release(sigma, None)
+    told = released(QUERY, table(people=people, missing=missing), sigma, None)
     json.dumps(asdict(told), allow_nan=False)
     assert told.table["people"] >= 1
-    drawn = draw(told.table, 20)
+    drawn: dict[str, Any] = draw(told.table, 20)
     assert all(len(each) == 20 for each in drawn.values())
     if (missing, sigma) == (1.0, QUIET):
         assert drawn["age"].mask.all()
@@ -268,7 +288,7 @@ def test_one_column_and_one_value_make_a_table():
     spec = TableSpec(name="t", subject="person", max_rows=1, columns={"one": declared})
     columns = {"one": Values(np.zeros(9, dtype=np.int8), EVERYWHERE)}
     data = table_from_columns(Rows(spec, columns, 9), np.arange(10, dtype=np.int64))
-    told = measure(Query(table="t", measure=SyntheticTable(columns=("one",))), data).release(ONE, None)
+    told = released(Query(table="t", measure=SyntheticTable(columns=("one",))), data, ONE, None)
     assert told.lines[0].figures[0].value == 1.0
     assert told.table["pairs"] == []
     assert set(draw(told.table, 5)["one"]) == {"only"}
@@ -312,21 +332,57 @@ def test_shares_are_made_to_add_up_without_favour_for_rare_ones():
     assert on_simplex(np.array([-5.0, -6.0])).tolist() == [1.0, 0.0]
 
 
-def test_a_pair_is_fitted_to_both_columns():
+def test_a_pair_is_fitted_to_both_columns_and_a_part_that_nobody_has_follows_the_column_alone():
     above, below = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.75])
-    given = follow(np.array([[0.3, 0.3], [0.0, 0.4], [0.1, -0.1]]), above, below)
+    noisy = np.array([[0.3, 0.3], [0.0, 0.4], [0.1, -0.1]])
+    fitted = pair_of(noisy, above, below)
+    assert np.allclose(fitted.sum(axis=1), above, atol=1e-6)
+    assert np.allclose(fitted.sum(axis=0), below, atol=1e-6)
+    (given,) = fit([Step(parent=0, child=1, counted=True)], {(0, 1): noisy}, [above, below])
     assert np.allclose(given.sum(axis=1), 1)
-    assert np.allclose(above @ given, below, atol=1e-6)
     assert given[2].tolist() == below.tolist()
 
 
-def test_pairs_of_a_model_go_along_the_tree():
+def test_three_columns_have_their_three_pairs_and_nothing_more():
+    """Of all tables with these pairs, the most even one: without an effect of two columns together."""
+    rng = np.random.default_rng(4)
+    factors = [np.exp(rng.standard_normal(shape)) for shape in ((3, 4, 1), (3, 1, 2), (1, 4, 2))]
+    cells = factors[0] * factors[1] * factors[2]
+    cells /= cells.sum()
+    found = triple_of(cells.sum(axis=2), cells.sum(axis=1), cells.sum(axis=0))
+    assert np.allclose(found, cells, atol=1e-6)
+
+
+def test_pairs_of_a_tree_go_along_it():
     flip = np.array([[0.9, 0.1], [0.2, 0.8]])
-    shares = [np.array([0.5, 0.5])]
-    shares += [shares[0] @ flip]
-    shares += [shares[1] @ flip]
-    edges = tuple(Edge(parent=p, child=c, shares=flip, counted=True) for p, c in ((2, 0), (0, 1)))
-    found = Model(root=2, edges=edges, shares=(shares[1], shares[2], shares[0])).pairs()
-    assert np.allclose(found[0, 2], (np.diag(shares[0]) @ flip).T)
-    assert np.allclose(found[0, 1], np.diag(shares[1]) @ flip)
-    assert np.allclose(found[1, 2], (np.diag(shares[0]) @ flip @ flip).T)
+    above = np.array([0.5, 0.5])
+    shares = [above @ flip, above @ flip @ flip, above]
+    tree = [Step(parent=2, child=0, counted=True), Step(parent=0, child=1, counted=True)]
+    found = pairs_of_tree(tree, [flip, flip], shares)
+    assert np.allclose(found[0, 2], (np.diag(above) @ flip).T)
+    assert np.allclose(found[0, 1], np.diag(shares[0]) @ flip)
+    assert np.allclose(found[1, 2], (np.diag(above) @ flip @ flip).T)
+
+
+def test_a_second_column_is_kept_where_it_is_worth_its_noise():
+    """A column that follows two others at once: a tree cannot keep both pairs."""
+    names = ("a", "b", "sum")
+    spec = TableSpec(
+        name="t",
+        subject="person",
+        max_rows=1,
+        columns={
+            name: ColumnSpec(name=name, kind=Kind.INTEGER, lower=0, upper=4, nullable=False) for name in names
+        },
+    )
+    rng, people = np.random.default_rng(5), 20_000
+    a, b = rng.integers(0, 3, (2, people)).astype(float)
+    columns = {name: Values(each, EVERYWHERE) for name, each in zip(names, (a, b, a + b), strict=True)}
+    data = table_from_columns(Rows(spec, columns, people), np.arange(people + 1, dtype=np.int64))
+    told = released(Query(table="t", measure=SyntheticTable(names)), data, 10 * ONE, None)
+    assert sorted(step["beside"] is None for step in told.table["tree"]) == [False, True]
+    assert all(abs(pair["kept"] - pair["measured"]) < 0.03 for pair in told.table["pairs"])
+    drawn = draw(told.table, 4000)
+    for name in "ab":
+        assert np.corrcoef(drawn[name], drawn["sum"])[0, 1] == pytest.approx(np.sqrt(0.5), abs=0.05)
+    assert draw(told.table, 1)["sum"].shape == (1,)
