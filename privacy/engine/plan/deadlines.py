@@ -10,6 +10,7 @@ from privacy.engine.language.expressions import Node, children
 from privacy.engine.language.learning import Fit
 from privacy.engine.language.query import Distribution, PersonQuantiles, Query
 from privacy.engine.plan.designs import Design
+from privacy.engine.plan.fits import read_by
 from privacy.engine.plan.searches import MOST_STEPS
 
 STEP = 0.025
@@ -29,9 +30,11 @@ SORT = 1e-5
 """Seconds per row allowed for sorting."""
 PLACE = 5e-6
 """Seconds per person, to look up their place in the per-person ledger."""
-TRAIN_ROW, TRAIN_PLACE = 4e-8, 8e-9
-"""Seconds of a step of training per row, and per row and feature or, with several outputs or hidden layers, per row
-and weight that a row takes part in."""
+TRAIN, TRAIN_WORK = 4e-8, 8e-9
+"""Seconds of a step of training per row, and per row and weight that a row takes part in, for people of one row each
+and a model of one output."""
+TRAIN_SLOW, TRAIN_SLOW_WORK = 2e-7, 1.6e-8
+"""The same for people with several rows, and for models with several outputs or hidden layers."""
 TRAIN_START, STEP_WEIGHT = 2e-7, 3e-5
 """Seconds per row and feature to place it, and per step and weight for noise: twice the time on a busy core."""
 TICK = 5.0
@@ -52,6 +55,8 @@ def seconds(
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
     if isinstance(query.measure, PersonQuantiles):
         parts += SUMS + (_parts(query.measure.of) if query.measure.of else 0)
+    if isinstance(query.measure, Fit):
+        parts += SUMS + _parts(read_by(query.measure.outcome))
     if query.where is not None:
         parts += _parts(query.where)
     # Rows are counted between all stops of a search once, which takes just as long for a search of few steps.
@@ -73,10 +78,11 @@ def after_charge(query: Query, plan: Design, *, people: int, rows_per_person: in
     if not isinstance(query.measure, Fit) or plan.model is None:
         return 0.0
     rows, model = _rows(people, rows_per_person), plan.model
-    each = TRAIN_ROW + TRAIN_PLACE * model.work
+    fast = rows_per_person == 1 and model.weights == model.width
+    each, work = (TRAIN, TRAIN_WORK) if fast else (TRAIN_SLOW, TRAIN_SLOW_WORK)
     parts = sum(_parts(feature.of) for feature in model.features)
     begin = rows * (TRAIN_START * len(model.features) + PART * parts)
-    training = begin + model.steps * (rows * each + STEP_WEIGHT * model.weights)
+    training = begin + model.steps * (rows * (each + work * model.work) + STEP_WEIGHT * model.weights)
     return math.ceil(training / TICK) * TICK
 
 
