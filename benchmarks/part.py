@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from benchmarks.surroundings import CLIENT, start_servers
 
-WITHOUT_SERVERS = {"launch", "gates", "channels", "accuracy", "code", "tables", "offline"}
+WITHOUT_SERVERS = {"launch", "gates", "channels", "accuracy", "code", "tables", "fit", "offline"}
 
 
 def main() -> None:

@@ -186,18 +186,17 @@ WEIGHTS = np.array([0.5, 0.5, 1.0, 1.0, *[0.5] * (POWERS - 4 + 2 * LEVELS)])
 """Of n and t; of t^2 and e^2, where noise matters most; of the powers that widths of intervals need; of the levels."""
 LENGTH = math.sqrt(2 + (POWERS - 2) / 4 + 2 / 4)
 """The most norm of a person's weighted vector: each number is at most 1, and two of those of the levels are not 0."""
-LIMIT_OF_EVENTS = 8
-"""Errors in events count up to so many times their mean."""
+SPREADS = 4.0
+"""Errors count up to so many standard deviations of the outcome. The noise of a square is that much smaller."""
 
 
 def _number(plan: FitPlan, model: Trained, chosen: Chosen, sigma: int) -> dict[str, Any]:
     """R squared and the root mean square error, of errors e and distances t from the released mean.
 
-    Both are counted in units of a limit that no amount can pass. Events have a long tail: larger ones count as the
-    limit, which is told.
+    Both are counted in units of a limit: SPREADS, or the width of the bounds. Larger ones count as that, which is told.
     """
-    limit = min(LIMIT_OF_EVENTS * model.mean, 1.0) if plan.family == POISSON else 2.0
     low = 0.0 if plan.family == POISSON else -1.0
+    limit = min(SPREADS * model.spread, 1.0 - low)
     scale = model.mean if plan.family == POISSON else 1.0
     predicted = np.clip(model.predict(chosen)[:, 0] * scale, low, 1.0)
     e = np.clip((chosen.y - predicted) / limit, -1.0, 1.0)
@@ -236,7 +235,7 @@ def _moments(noisy: Noisy, unit: float) -> list[Figure]:
         return lost
     a, b, m, a3, a4, e4, ea, eb = (float(count) / n for count in noisy.counts[1:POWERS])
     v = b - a * a
-    if v * n < CLEAR * float(noisy.sd[0]) or m <= 0:
+    if v * n < CLEAR * float(noisy.sd[2]) or m <= 0:
         return lost
     # What the sample does to e^2 and (t - a)^2: their variances and covariance, within what is possible.
     var_e = min(max(e4 - m * m, 0.0), m)

@@ -7,8 +7,6 @@ import math
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from privacy.engine.figures import Figure, FigureLine, ModelFigures
 from privacy.engine.language.learning import Amount, Choice, Events, Fit, YesNo
 from privacy.engine.language.schema import TableSpec
@@ -124,7 +122,8 @@ def _layers(plan: FitPlan, model: Trained) -> list[dict[str, Any]]:
     """Return the layers with all scaling multiplied in: bias + weights x inputs, then tanh for hidden ones.
 
     The inputs of the first are 1 at the place of each feature's value (a slope: (value - middle) / half), without the
-    constant at place 0, which is its bias. Events: the last bias holds the logarithm of their mean.
+    constant at place 0, which is its bias. The last layer answers in the outcome's own unit: log-odds, the amount, the
+    logarithm of the rate.
     """
     layers = [{"weights": model.first[1:].T.tolist(), "bias": model.first[0].tolist()}]
     at = 0
@@ -132,7 +131,10 @@ def _layers(plan: FitPlan, model: Trained) -> list[dict[str, Any]]:
         part = model.rest[at : at + (many + 1) * above].reshape(above, many + 1) / math.sqrt(many + 1.0)
         layers.append({"weights": part[:, :-1].tolist(), "bias": part[:, -1].tolist()})
         at += (many + 1) * above
+    last = layers[-1]
     if plan.family == POISSON:
-        bias: Floats = np.array(layers[-1]["bias"]) + math.log(model.mean * plan.half)
-        layers[-1]["bias"] = bias.tolist()
+        last["bias"] = [last["bias"][0] + math.log(model.mean * plan.half)]
+    if plan.family == LINEAR:
+        last["weights"] = [[weight * plan.half for weight in last["weights"][0]]]
+        last["bias"] = [last["bias"][0] * plan.half + plan.middle]
     return layers

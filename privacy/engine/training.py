@@ -5,8 +5,9 @@ follow from the noisy sums so far, so all of them count as released, and the arg
 other holds word for word: releases of one clip each, all paid beforehand. After `add_noise` everything is public:
 momentum, the limit on the weights, the mean of the last half of them.
 
-Nothing here is tuned on rows. The first release, the noisy number of people and the sum of their outcomes, gives the
-size of a gradient's mean and the start; steps are a number of the question; there is no early stop.
+Nothing here is tuned on rows. The first release, the noisy number of people and the sums of their outcomes and of the
+squares, gives the size of a mean gradient, the start, and the clip of an amount or of events. Steps are a number of the
+question, and there is no early stop.
 """
 
 import math
@@ -52,21 +53,25 @@ RULES = {
     POISSON: Rule(link=LOG, clip=4.0, rate=1.5, deep_rate=1.5),
     MULTINOMIAL: Rule(link=CHOICE, clip=1.0, rate=6.0),
 }
-HALF = math.trunc(math.sqrt(0.5) * ONE)
-"""Units of each of two numbers that are at most ONE together."""
+THIRD = math.trunc(math.sqrt(1 / 3) * ONE)
+"""Units of each of three numbers that are at most ONE together."""
+SPREADS = 2.0
+"""The gradient of an amount is cut at so many standard deviations of the outcome, if that is below the clip."""
 LEAST_MEAN = 1e-3
 """The least mean of an outcome between 0 and 1 that is relied on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A released model. `people`: their noisy number. `mean`: the noisy mean of the scaled outcome.
+    """A released model. `people`: their noisy number. `mean`, `spread`: the noisy mean and standard deviation of the
+    scaled outcome.
 
     `first` (width, first layer) and `rest`: weights as the compiled passes take them, with everything multiplied in.
     """
 
     people: float
     mean: float
+    spread: float
     first: Floats
     rest: Floats
     sizes: Integers
@@ -83,11 +88,13 @@ class Trained:
 def train(plan: FitPlan, chosen: Chosen, sigma: int) -> Trained:
     """Train on these people, with noise of `sigma` units for each of `plan.releases` releases."""
     rule = RULES[plan.family]
-    people, mean = _size(plan, chosen, sigma)
+    people, mean, spread = _size(plan, chosen, sigma)
     y, most, clip = chosen.y, 1.0, rule.clip
     if plan.family == POISSON:  # relative to the mean, so that one clip fits rare and frequent events
         y, most = chosen.y / mean, 1.0 / mean
         clip = min(clip, most)
+    if plan.family == LINEAR:
+        clip = min(clip, SPREADS * spread)
     shape = _Shape(plan, _start(plan, mean))
     unit = ONE / clip
 
@@ -119,6 +126,7 @@ def train(plan: FitPlan, chosen: Chosen, sigma: int) -> Trained:
     return Trained(
         people=people,
         mean=mean,
+        spread=spread,
         first=first,
         rest=rest,
         sizes=shape.sizes,
@@ -141,22 +149,26 @@ def descend(gradient: Callable[[Floats], Floats], start: Floats, steps: int, rat
     return kept / (steps - steps // 2)
 
 
-def _size(plan: FitPlan, chosen: Chosen, sigma: int) -> tuple[float, float]:
-    """Release the number of people, at least 1, and the mean of their mean outcomes.
+def _size(plan: FitPlan, chosen: Chosen, sigma: int) -> tuple[float, float, float]:
+    """Release the number of people, at least 1, and the mean and standard deviation of their outcomes.
 
-    A person adds HALF to the one and up to HALF, either way, to the other: together no more than ONE. A choice has no
-    mean, and 0 in its place.
+    A person adds THIRD to the one, and up to THIRD, either way, to the sums of outcomes and of their squares: together
+    no more than ONE. A deviation is not below what noise may hide. A choice has neither, and 0 in their place.
     """
     y = np.zeros(len(chosen.y)) if plan.family == MULTINOMIAL else chosen.y
-    each = HALF // chosen.rows_each
-    units = np.column_stack([each, np.trunc(each * y).astype(np.int64)])
+    each = THIRD // chosen.rows_each
+    units = np.column_stack(
+        [each, np.trunc(each * y).astype(np.int64), np.trunc(each * (y * y)).astype(np.int64)]
+    )
     cells = np.zeros(len(y), dtype=np.int32)
     total = contribute(chosen.offsets, cells, units, size=1, mode=SUM).total
-    number, outcome = add_noise(total, sigma)[0] / HALF
-    people = max(float(number), 1.0)
+    number, outcome, square = map(float, add_noise(total, sigma)[0] / THIRD)
+    people = max(number, 1.0)
     low = -1.0 if plan.family == LINEAR else LEAST_MEAN
     high = 1.0 - LEAST_MEAN if plan.family == LOGISTIC else 1.0
-    return people, min(max(float(outcome) / people, low), high)
+    mean = min(max(outcome / people, low), high)
+    variance = max(min(square / people, 1.0) - mean * mean, min(sigma / THIRD / people, 1.0))
+    return people, mean, math.sqrt(variance)
 
 
 def _start(plan: FitPlan, mean: float) -> float:

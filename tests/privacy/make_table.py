@@ -35,7 +35,8 @@ def table(subjects: int = 400, seed: int = 5) -> SortedTable:
         "union": Values(rng.integers(0, 2, n).astype(np.int8), np.ones(n, dtype=bool)),
         "region": Values(region.astype(np.int8), np.ones(n, dtype=bool)),
     }
-    return table_from_columns(Rows(SPEC, columns, n), offsets)
+    digests = np.random.default_rng(seed + 1).integers(0, 256, (subjects, 16)).astype(np.uint8)
+    return table_from_columns(Rows(SPEC, columns, n), offsets, digests)
 
 
 def without(table: SortedTable, subject: int) -> SortedTable:
@@ -47,4 +48,5 @@ def without(table: SortedTable, subject: int) -> SortedTable:
         name: Values(values.numbers[keep], values.valid[keep]) for name, values in table.rows.columns.items()
     }
     offsets = np.concatenate([table.offsets[: subject + 1], table.offsets[subject + 2 :] - (high - low)])
-    return table_from_columns(Rows(SPEC, columns, int(keep.sum())), offsets.astype(np.int64))
+    digests = None if table.digests is None else np.delete(table.digests, subject, axis=0)
+    return table_from_columns(Rows(SPEC, columns, int(keep.sum())), offsets.astype(np.int64), digests)

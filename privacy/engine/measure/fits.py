@@ -51,6 +51,7 @@ def add_gradients(offsets, rows, y, weights, link, most, root, unit, total):  # 
     scratch = np.zeros(len(total), dtype=np.int64)
     touched = np.empty(len(total), dtype=np.int64)
     seen = np.zeros(len(total), dtype=np.bool_)
+    own = np.empty(sloped, dtype=np.int64)
     step = root * unit
     for person in range(len(offsets) - 1):
         begin, end = offsets[person], offsets[person + 1]
@@ -63,10 +64,8 @@ def add_gradients(offsets, rows, y, weights, link, most, root, unit, total):  # 
                 x += weights[slopes[row, k]] * xs[row, k]
             pull = (mean_of(link, x, most) - y[row]) * step
             whole = to_whole(pull)
-            if end - begin == 1 and sloped == 0 and float(whole) * float(whole) * (parts + 1) <= LIMIT:
-                total[0] += whole
-                for k in range(parts):
-                    total[codes[row, k]] += whole
+            if end - begin == 1:
+                _add_row(row, rows, pull, whole, own, total)
                 continue
             count = _touch(0, whole, scratch, seen, touched, count)
             for k in range(parts):
@@ -77,6 +76,31 @@ def add_gradients(offsets, rows, y, weights, link, most, root, unit, total):  # 
         _clip_and_add(touched, count, scratch, total)
         for k in range(count):
             seen[touched[k]] = False
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_row(row, rows, pull, whole, own, total):  # type: ignore[no-untyped-def]
+    """Add the clipped gradient of a person with one row: `whole` at place 0 and each code, a part of `pull` at slopes.
+
+    `own` (Q,): work space.
+    """
+    codes, slopes, xs = rows
+    norm, square = 0.0, float(whole) * float(whole)
+    for _ in range(codes.shape[1] + 1):
+        norm += square
+    for k in range(slopes.shape[1]):
+        own[k] = to_whole(pull * xs[row, k])
+        norm += float(own[k]) * float(own[k])
+    if norm > LIMIT:
+        factor = REACH / np.sqrt(norm)
+        whole = np.int64(whole * factor)
+        for k in range(slopes.shape[1]):
+            own[k] = np.int64(own[k] * factor)
+    total[0] += whole
+    for k in range(codes.shape[1]):
+        total[codes[row, k]] += whole
+    for k in range(slopes.shape[1]):
+        total[slopes[row, k]] += own[k]
 
 
 @nb.njit(cache=True, nogil=True)

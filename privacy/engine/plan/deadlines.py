@@ -9,7 +9,7 @@ import math
 from privacy.engine.language.expressions import Node, children
 from privacy.engine.language.query import Distribution, PersonQuantiles, Query
 from privacy.engine.plan.designs import Design
-from privacy.engine.plan.fits import FitPlan
+from privacy.engine.plan.fits import FitPlan, read_by
 from privacy.engine.plan.searches import MOST_STEPS
 
 STEP = 0.025
@@ -33,9 +33,11 @@ AFTER = 5.0
 """Seconds: the time after a charge is rounded up to a multiple of this."""
 TREE, CELL, TALLY, ROW_OF = 2.0, 4e-5, 4e-9, 1e-7
 """For synthetic tables: seconds for the model; per cell, for its noise; per person and pair; per person and column."""
-TRAIN_ROW, TRAIN_PLACE = 4e-8, 8e-9
-"""Seconds of a step of training per row, and per row and feature or, with several outputs or hidden layers, per row
-and weight that a row takes part in."""
+TRAIN, TRAIN_WORK = 4e-8, 8e-9
+"""Seconds of a step of training per row, and per row and weight that a row takes part in, for people of one row each
+and a model of one output."""
+TRAIN_SLOW, TRAIN_SLOW_WORK = 2e-7, 1.6e-8
+"""The same for people with several rows, and for models with several outputs or hidden layers."""
 TRAIN_START, STEP_WEIGHT = 2e-7, 3e-5
 """Seconds per row and feature to place it, and per step and weight for noise: twice the time on a busy core."""
 ROWS_EACH = 4
@@ -54,6 +56,8 @@ def seconds(
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
     if isinstance(query.measure, PersonQuantiles):
         parts += SUMS + (_parts(query.measure.of) if query.measure.of else 0)
+    if isinstance(query.measure, Fit):
+        parts += SUMS + _parts(read_by(query.measure.outcome))
     if query.where is not None:
         parts += _parts(query.where)
     # Rows are counted between all stops of a search once, which takes just as long for a search of few steps.
@@ -78,7 +82,7 @@ def after_charge(query: Query, plan: Design, *, people: int, rows_per_person: in
     Arguments as in `seconds`. Nobody else waits in this time.
     """
     if plan.model is not None:
-        busy = _training(plan.model, _rows(people, rows_per_person))
+        busy = _training(plan.model, people, rows_per_person)
     elif plan.tables is not None:
         each = TALLY * (len(plan.tables.pairs) + len(plan.tables.columns)) + ROW_OF * len(plan.tables.columns)
         busy = TREE + CELL * plan.tables.cells + people * each
@@ -87,11 +91,13 @@ def after_charge(query: Query, plan: Design, *, people: int, rows_per_person: in
     return math.ceil(busy / AFTER) * AFTER
 
 
-def _training(model: FitPlan, rows: int) -> float:
-    each = TRAIN_ROW + TRAIN_PLACE * model.work
+def _training(model: FitPlan, people: int, rows_per_person: int) -> float:
+    rows = _rows(people, rows_per_person)
+    fast = rows_per_person == 1 and model.weights == model.width
+    each, work = (TRAIN, TRAIN_WORK) if fast else (TRAIN_SLOW, TRAIN_SLOW_WORK)
     parts = sum(_parts(feature.of) for feature in model.features)
     begin = rows * (TRAIN_START * len(model.features) + PART * parts)
-    return begin + model.steps * (rows * each + STEP_WEIGHT * model.weights)
+    return begin + model.steps * (rows * (each + work * model.work) + STEP_WEIGHT * model.weights)
 
 
 def _rows(people: int, rows_per_person: int) -> int:

@@ -311,9 +311,9 @@ def _check_names(measure: Fit, features: list[Places]) -> None:
     names = [feature.name for feature in features]
     if len(set(names)) != len(names) or not all(names):
         raise QueryRefused("Give each feature a different name.", place="query.measure.features")
-    told = columns_read(measure.outcome)
+    told = columns_of(read_by(measure.outcome))
     for place, feature in enumerate(measure.features):
-        if both := sorted(told & columns_read(feature)):
+        if both := sorted(told & columns_of(read_by(feature))):
             raise QueryRefused(
                 f"“{both[0]}” is in the outcome and among the features: a model would only repeat it. Remove it from "
                 "the features.",
@@ -321,12 +321,11 @@ def _check_names(measure: Fit, features: list[Places]) -> None:
             )
 
 
-def columns_read(part: Outcome | Feature) -> frozenset[str]:
-    """Return the names of the columns that an outcome or a feature reads."""
+def read_by(part: Outcome | Feature) -> Node:
+    """Return the expression or condition that an outcome or a feature reads."""
     if isinstance(part, CategoryFeature | Choice):
-        return frozenset({part.column})
-    of: Node = part.condition if isinstance(part, YesNo) else part.of
-    return columns_of(of)
+        return Column(part.column)
+    return part.condition if isinstance(part, YesNo) else part.of
 
 
 def whole_values(of: Expression, table: TableSpec) -> int | None:

@@ -32,7 +32,16 @@ from privacy.engine.language.expressions import (
     Unary,
     Where,
 )
-from privacy.engine.language.learning import SyntheticTable
+from privacy.engine.language.learning import (
+    Amount,
+    CategoryFeature,
+    Choice,
+    Events,
+    Fit,
+    NumberFeature,
+    SyntheticTable,
+    YesNo,
+)
 from privacy.engine.language.query import (
     Correlation,
     Count,
@@ -141,6 +150,25 @@ measures = st.one_of(
     st.builds(Regression, expressions, st.tuples(expressions), st.just(("x",))),
     st.builds(KeyCounts, names, st.integers(1, 3)),
     st.builds(SyntheticTable, synthetic, st.integers(2, 4), st.none() | names),
+    st.builds(
+        Fit,
+        st.builds(YesNo, filters)
+        | st.builds(Amount, expressions)
+        | st.builds(Events, expressions)
+        | st.builds(Choice, names),
+        st.lists(
+            st.builds(NumberFeature, st.just("x"), expressions, st.sampled_from([None, 0, 3]))
+            | st.builds(
+                NumberFeature, st.just("y"), st.builds(Column, names), st.none(), st.just((0.0, 1.0, 5.0))
+            )
+            | st.builds(CategoryFeature, names),
+            min_size=1,
+            max_size=2,
+        ).map(tuple),
+        st.sampled_from([(), (), (2,)]),
+        st.sampled_from([0.0, 0.5]),
+        st.just(20),
+    ),
 )
 queries = st.builds(
     Query,
