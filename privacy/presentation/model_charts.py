@@ -18,7 +18,7 @@ from privacy.presentation.svg_parts import (
 )
 
 HEIGHT = 190
-MISSING_ROOM = 52
+MISSING_ROOM = 66
 LEVELS = 10
 """Shades of the heat map."""
 MOST_TURNED = 24

@@ -54,7 +54,7 @@ def _released(request: UserRequest, item: Answer, asked: Fit, table: TableSpec |
         "classes": classes,
         "chosen": chosen,
         "features": model_shown.features(
-            model,
+            _with_what_can_be(model, table),
             classes.index(chosen) if classes else None,
             lambda name, label: words.label(name, label, table),
         ),
@@ -67,6 +67,14 @@ def _released(request: UserRequest, item: Answer, asked: Fit, table: TableSpec |
         "calls": programs.calls(item),
         "no_csv": not weights,
     }
+
+
+def _with_what_can_be(model: Mapping[str, Any], table: TableSpec | None) -> dict[str, Any]:
+    """Return a model without the weights of missing values in columns that lack none: these are noise alone."""
+    columns = table.columns if table else {}
+    full = {name for name, spec in columns.items() if not spec.nullable}
+    kept = [{**each, "missing": None} if each["name"] in full else each for each in model["features"]]
+    return {**model, "features": kept}
 
 
 def _class(request: UserRequest, classes: list[str]) -> str:

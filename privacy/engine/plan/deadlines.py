@@ -7,6 +7,7 @@ time is generous for the number of people that the owner has announced. If it is
 import math
 
 from privacy.engine.language.expressions import Node, children
+from privacy.engine.language.learning import Fit
 from privacy.engine.language.query import Distribution, PersonQuantiles, Query
 from privacy.engine.plan.designs import Design
 from privacy.engine.plan.fits import FitPlan, read_by
