@@ -14,8 +14,8 @@ from benchmarks.measuring import machine
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PARTS = (
-    "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "code", "tables",
-    "peers",
+    "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "code",
+    "tables", "peers",
 )  # fmt: skip
 INSIDE = {"accuracy": "privacy", "offline": "client"}
 """Parts of other parts that can be run by themselves."""

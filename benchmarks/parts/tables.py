@@ -94,7 +94,7 @@ def flat(spec: ColumnSpec, many: int, rng: np.random.Generator) -> Floats:
     return rng.integers(int(spec.lower), int(spec.upper) + 1, many).astype(np.float64)
 
 
-def synthetic(  # noqa: PLR0913, PLR0917 -- a case, its two halves, and how it is asked
+def synthetic(
     case: Case, real: Columns, test: Columns, epsilon: float, focus: str | None, seeds: int
 ) -> Iterator[Measure]:
     query = Query(
@@ -257,7 +257,7 @@ def cps() -> Case:
 
 
 def census(rng: np.random.Generator, people: int = 48_842) -> Case:
-    """A generated table with the columns of Adult, and about its associations: a few hidden traits shape all columns."""
+    """A generated table with the columns of Adult and about its associations: hidden traits shape all columns."""
     class_, family, town = rng.standard_normal((3, people))
     age = np.clip(np.rint(17 + 60 * rng.beta(1.6, 2.8, people)), 17, 90)
     grown = np.minimum((age - 17) / 12, 1.0)

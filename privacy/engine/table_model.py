@@ -17,9 +17,8 @@ from privacy.engine.measure.tables import Pair
 from privacy.engine.plan.pricing import Z95
 from privacy.engine.plan.tables import FOCUS, TablePlan
 
-ROUNDS = 200
-"""Rounds of proportional fitting of a pair to the shares of its columns; it ends earlier once they agree."""
-AGREED = 1e-9
+ROUNDS = 60
+"""Rounds of proportional fitting of a pair to the shares of its columns."""
 Shares = tuple[Floats, Floats]
 """Shares of the parts of a column, and the standard deviation of each. Both of shape (parts,)."""
 
@@ -168,10 +167,7 @@ def follow(table: Floats, above: Floats, below: Floats) -> Floats:
     fitted += np.outer(above, below) * 1e-6  # so that no part that somebody has is out of reach
     for _ in range(ROUNDS):
         fitted *= _ratio(below, fitted.sum(axis=0))
-        rows = fitted.sum(axis=1)
-        if np.abs(rows - above).max() < AGREED:
-            break
-        fitted *= _ratio(above, rows)[:, None]
+        fitted *= _ratio(above, fitted.sum(axis=1))[:, None]
     rows = fitted.sum(axis=1, keepdims=True)
     return np.where(rows > 0, fitted / np.where(rows > 0, rows, 1.0), below)
 

@@ -30,7 +30,7 @@ PLACE = 5e-6
 """Seconds per person, to look up their place in the per-person ledger."""
 AFTER = 5.0
 """Seconds: the time after a charge is rounded up to a multiple of this."""
-TREE, CELL, TALLY, ROW_OF = 1.0, 5e-5, 8e-9, 4e-7
+TREE, CELL, TALLY, ROW_OF = 1.0, 3e-5, 4e-9, 1e-7
 """For synthetic tables: seconds for the tree; per cell, for its noise; per person and pair; per person and column."""
 ROWS_EACH = 4
 """Rows expected per person, or as many as count if that is fewer."""

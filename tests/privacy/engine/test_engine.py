@@ -20,6 +20,7 @@ from privacy.engine.language.expressions import (
     Not,
     Or,
 )
+from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import (
     Correlation,
     Count,
@@ -70,6 +71,9 @@ QUERIES = [
     Query(table="wages", measure=Covariance(WAGE, HOURS)),
     Query(table="wages", measure=Covariance(WAGE, Binary("-", HOURS, WAGE)), by=("union",), rows=2),
     Query(table="wages", measure=StandardDeviation(WAGE), by=("region",)),
+    Query(
+        table="wages", measure=SyntheticTable(("wage", "hours", "union", "region"), 8, "region"), where=UNION
+    ),
 ]
 QUIET = MIN_SIGMA
 

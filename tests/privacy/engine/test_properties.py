@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from privacy.engine.language.expressions import Column, Compare, Constant, In
+from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import PersonQuantiles
 from privacy.engine.measure import contributions as co
 from privacy.engine.measure.evaluate import Rows, Values
@@ -33,7 +34,9 @@ def random_query(rng):
         In("region", (REGIONS[rng.integers(3)],)),
     ][rng.integers(4)]
     rows = [None, 1, 3][rng.integers(3)]
-    return replace(query, where=where, rows=None if isinstance(query.measure, PersonQuantiles) else rows)
+    return replace(
+        query, where=where, rows=None if isinstance(query.measure, PersonQuantiles | SyntheticTable) else rows
+    )
 
 
 def each_release(query, sigma, mu):

@@ -32,6 +32,7 @@ from privacy.engine.language.expressions import (
     Unary,
     Where,
 )
+from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import (
     Correlation,
     Count,
@@ -53,6 +54,7 @@ from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kin
 from privacy.engine.measure.contributions import ONE
 from privacy.engine.plan.designs import design
 from privacy.engine.release import measure
+from privacy.engine.synthetic_rows import draw
 from privacy.execution import lifecycle, questions
 from privacy.models import Answer, LedgerLine
 from privacy.services import questions as asking
@@ -121,6 +123,7 @@ filters = st.recursive(
     ),
     max_leaves=4,
 )
+synthetic = st.lists(names, min_size=1, max_size=4).map(tuple)
 measures = st.one_of(
     st.just(Count()),
     st.just(CountSubjects()),
@@ -137,6 +140,7 @@ measures = st.one_of(
     st.builds(Covariance, expressions, expressions),
     st.builds(Regression, expressions, st.tuples(expressions), st.just(("x",))),
     st.builds(KeyCounts, names, st.integers(1, 3)),
+    st.builds(SyntheticTable, synthetic, st.integers(2, 4), st.none() | names),
 )
 queries = st.builds(
     Query,
@@ -174,6 +178,8 @@ def test_every_query_that_the_declarations_allow_runs(spec, query):
     measured = measure(query, engine_table(kept(spec), spec), threshold_delta=1e-6)
     result = dates.as_result(measured.release(5 * ONE, None), query, spec)
     assert json.loads(json.dumps(result, allow_nan=False)) is not None
+    if isinstance(query.measure, SyntheticTable):
+        assert set(draw(result["table"], 3)) == set(query.measure.columns)
 
 
 # Through the real services

@@ -9,6 +9,7 @@ import pytest
 from privacy import services
 from privacy.engine.accounting import gdp_mu
 from privacy.engine.language.expressions import Column, Compare, Constant, In
+from privacy.engine.language.learning import SyntheticTable
 from privacy.engine.language.query import (
     Count,
     CountSubjects,
@@ -42,8 +43,8 @@ WAGE = Column("wage")
 SECTOR = ColumnSpec(name="sector", kind=Kind.CATEGORY, labels=tuple("abcdefghijkl"))
 COUNT = Query(table="wages", measure=Count())
 SUM = Query(table="wages", measure=Sum(WAGE))
-ROWS_COUNT = [query for query in QUERIES if not isinstance(query.measure, PersonQuantiles)]
-"""How many rows a person has is asked of all rows, whatever counts."""
+ROWS_COUNT = [query for query in QUERIES if not isinstance(query.measure, PersonQuantiles | SyntheticTable)]
+"""How many rows a person has is asked of all rows, whatever counts; in a synthetic table, one row counts."""
 
 
 @pytest.fixture(scope="module")
