@@ -77,6 +77,11 @@ def fitted(query: g.Query, data: MockRows) -> tuple[Json, list[str]]:
     z = placed(measure, features, data.rows)
     y = outcome.y if outcome.y.ndim == 2 else outcome.y[:, None]
     net = _net(measure, outcome, features, training)
+    if net.many > le.MAX_MODEL_WEIGHTS:
+        raise NotOffered(
+            f"This model has {net.many:,} weights, but at most {le.MAX_MODEL_WEIGHTS:,} are possible. Use fewer "
+            "columns, parts or units, or columns with fewer declared values."
+        )
     unit = 1.0
     if outcome.family == "poisson":  # relative to the mean, as the portal trains
         unit = 1 / net.most

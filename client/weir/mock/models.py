@@ -175,13 +175,18 @@ class Net:
             *((to, of + 1) for of, to in zip(self.sizes[:-1], self.sizes[1:], strict=True)),
         ]
 
+    @property
+    def many(self) -> int:
+        """The number of weights."""
+        return sum(a * b for a, b in self.shapes)
+
     def layers(self, weights: Floats) -> list[Floats]:
         cuts = np.cumsum([a * b for a, b in self.shapes])[:-1]
         return [part.reshape(shape) for part, shape in zip(np.split(weights, cuts), self.shapes, strict=True)]
 
     def initial(self) -> Floats:
         """Return 0, but for hidden layers fixed numbers from -1 to 1, so that their units differ."""
-        weights = np.zeros(sum(a * b for a, b in self.shapes))
+        weights = np.zeros(self.many)
         inner = len(weights) - math.prod(self.shapes[-1]) if self.is_deep else 0
         weights[:inner] = 2 * np.modf(np.arange(1, inner + 1) * ((math.sqrt(5) - 1) / 2))[0] - 1
         return weights
