@@ -42,6 +42,7 @@ QUESTIONS = {
     "poisson": T.fit.poisson(T.wage.clip(0, 60), on=ON, bins={"hours": [-10, 0, 20, 60], "late": 0}),
     "multinomial": T.fit.multinomial("sector", on=["hours", "region"], bins=0),
     "deep": T.fit.logistic(T.wage > 40, on=ON, bins=BINS, hidden=(5, 3)),
+    "deep amount": T.fit.additive("wage", on=ON, bins=BINS, hidden=4),
     "deep events": T.fit.poisson("wage", on=ON, bins=BINS, hidden=[4]),
     "deep choice": T.fit.multinomial("sector", on=["hours", "region"], hidden=4, bins=8),
 }
