@@ -39,10 +39,10 @@ __version__ = VERSION
 
 __all__ = [
     "Answer", "BudgetExceeded", "CannotBeBounded", "ClientTooOld", "Code", "CodeAnswer", "CodeTrial", "Column",
-    "Condition", "Conflict", "Denied", "DifferentRows", "Gone", "InvalidRequest", "MockAnswer", "NotFound",
-    "NotOffered", "NotPrivate", "NotSignedIn", "PortalFailed", "Question", "Questions", "Refused", "RunFailed",
-    "Stale", "Table", "TooLarge", "TooManyCalls", "Unreachable", "WeirError", "__version__", "code", "login", "logout",
-    "spending",
+    "Condition", "Conflict", "Denied", "DifferentRows", "Gone", "InvalidRequest", "MockAnswer", "ModelAnswer",
+    "NotFound", "NotOffered", "NotPrivate", "NotSignedIn", "PortalFailed", "Question", "Questions", "Refused",
+    "RunFailed", "Stale", "Table", "TableAnswer", "TooLarge", "TooManyCalls", "Unreachable", "WeirError",
+    "__version__", "code", "login", "logout", "spending",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -52,16 +52,18 @@ if TYPE_CHECKING:
     from weir.codetrials import CodeTrial
     from weir.columns import Column, Condition
     from weir.limits import spending
+    from weir.modelanswers import ModelAnswer
     from weir.questions import Question, Questions
     from weir.signin import login, logout
+    from weir.tableanswers import TableAnswer
     from weir.tables import Table
 else:
     # What takes long to import is imported when it is first used.
     _HOMES = {
         "Answer": "answers", "Code": "blockcode", "CodeAnswer": "codeanswers", "CodeTrial": "codetrials",
-        "Column": "columns", "Condition": "columns", "MockAnswer": "answers", "Question": "questions",
-        "Questions": "questions", "Table": "tables", "code": "blockcode", "login": "signin", "logout": "signin",
-        "spending": "limits",
+        "Column": "columns", "Condition": "columns", "MockAnswer": "answers", "ModelAnswer": "modelanswers",
+        "Question": "questions", "Questions": "questions", "Table": "tables", "TableAnswer": "tableanswers",
+        "code": "blockcode", "login": "signin", "logout": "signin", "spending": "limits",
     }  # fmt: skip
 
     def __getattr__(name: str) -> object:

@@ -64,7 +64,7 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
         if self._is_fit:
             return {name: self._ends(figure) for name, figure in self._figures[0].items()}
         ends = [self._ends(each) for each in self._main]
-        return ends[0] if self._is_single else _array(ends)
+        return ends[0] if self._is_single else _array(ends).reshape(-1, 2)
 
     @property
     def error(self) -> Any:

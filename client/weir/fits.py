@@ -132,6 +132,10 @@ class Fits:
                 f"{column.called} is not a category. For a condition or a yes/no column, use table.fit.logistic(…); "
                 "for a number, table.fit.additive(…)."
             )
+        if not 2 <= len(column.labels) <= le.MAX_CLASSES:
+            raise NotOffered(
+                f"A model can choose between 2 and {le.MAX_CLASSES} values. {column.called} has {len(column.labels)}."
+            )
         options = Options(bins, hidden, test_share, steps, people)
         return self._fitted(column.scope, le.Choice(column.spec.name), on, options)
 

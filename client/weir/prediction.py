@@ -173,8 +173,6 @@ def _flat(values: Any) -> npt.NDArray[Any]:
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     array = np.asarray(values)
-    if array.dtype.kind in "UTSb" or array.dtype.name.startswith("String"):
-        array = array.astype(object) if array.dtype.kind != "b" else array
     if array.ndim != 1:
         raise NotOffered(f"A column has one dimension, not {array.ndim}.")
     return array

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from privacy.engine import held_out, prediction, release, training
-from privacy.engine.language import wire
+from privacy.engine.language import learning, wire
 from runner.host.selftest import default_environment
 from tests.client import bridge
 from weir import NotOffered, Question, Table, demo
@@ -42,6 +42,7 @@ QUESTIONS = {
     "poisson": T.fit.poisson(T.wage.clip(0, 60), on=ON, bins={"hours": [-10, 0, 20, 60], "late": 0}),
     "multinomial": T.fit.multinomial("sector", on=["hours", "region"], bins=0),
     "deep": T.fit.logistic(T.wage > 40, on=ON, bins=BINS, hidden=(5, 3)),
+    "deep amount": T.fit.additive("wage", on=ON, bins=BINS, hidden=4),
     "deep events": T.fit.poisson("wage", on=ON, bins=BINS, hidden=[4]),
     "deep choice": T.fit.multinomial("sector", on=["hours", "region"], hidden=4, bins=8),
 }
@@ -89,6 +90,12 @@ def test_the_client_has_every_kind_that_the_engine_has():
     assert {family: {g.kind_of(each) for each in kinds} for family, kinds in ours.items()} == {
         family: set(kinds) for family, kinds in wire.FAMILIES.items()
     }
+
+
+def test_the_limits_are_the_engines():
+    names = [name for name in dir(le) if name.startswith(("MAX_", "MIN_")) and name != "MAX_TABLE_CELLS"]
+    assert len(names) > 8
+    assert {name: getattr(le, name) for name in names} == {name: getattr(learning, name) for name in names}
 
 
 def test_the_question_is_read_as_it_was_written(question):
@@ -179,7 +186,7 @@ def test_without_people_left_out_or_additive_weights_an_answer_says_less():
     t = demo.table()
     answer = t.fit.logistic(t.wage > 20, on=["education"], hidden=(4,), test_share=0).mock()
     assert answer.held_out is None
-    assert len(answer.weights) == 0
+    assert (len(answer.weights), len(answer.value), len(answer.error)) == (0, 0, 0)
     assert "4 hidden units" in repr(answer)
     assert "left out" not in answer._repr_html_()
 
@@ -219,6 +226,20 @@ def test_how_well_mock_models_predict_is_told_as_the_engine_tells_it(question):
     assert [line.keys() for line in ours["calibration"]][:1] == [
         line.keys() for line in theirs["calibration"]
     ][:1]
+
+
+def test_models_that_the_portal_refuses_have_no_mock():
+    wide = demo.DECLARATIONS["columns"][5] | {"name": "code", "values": [f"v{k}" for k in range(2000)]}
+    t = Table.offline(
+        {**demo.DECLARATIONS, "columns": [*demo.DECLARATIONS["columns"], wide]},
+        {**demo.mock(), "code": demo.mock()["region"]},
+    )
+    with pytest.raises(NotOffered, match=r"has 6,0\d\d weights"):
+        t.fit.additive("wage", on=["code"], hidden=3).mock()
+    with pytest.raises(NotOffered, match="between 2 and 50 values"):
+        t.fit.multinomial("code", on=["wage"])
+    with pytest.raises(NotOffered, match=r"at most 120,000 can be counted"):
+        t.synthesize(["wage", "education", "experience", "year", "born", "code", "region"], bins=32).mock()
 
 
 def test_mock_models_learn():

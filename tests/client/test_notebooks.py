@@ -79,6 +79,9 @@ def found(look: Callable[[], Any], running: Future[Any]) -> Any:
 
 def the_scientist_has_answers_and_files(scientist: Executed):
     assert scientist.said("free") == "True"
+    assert "accuracy" in scientist.said("model")
+    assert "chance" in scientist.said("predict")
+    assert "educ" in scientist.said("table")
     assert scientist.said("budget").endswith("for Yusuf Demir, 5.0 % used")
     assert "may spend only 1.0 % more. Nothing was asked." in scientist.said("limit")
     assert "9.0% of the budget is spent." in scientist.said("limit")

@@ -54,6 +54,26 @@ def test_a_dataset_by_its_name_with_its_tables_and_columns(server, portal):
         data.wage()
 
 
+def test_models_and_synthetic_tables_are_answers_of_their_own(server, site, portal):
+    t = portal.datasets["wages"].tables["wages"]
+    model = t.fit.additive("wage", on=["education"], bins=4)
+    site.made = (201, answer("pending"))
+    site.later = answer(kind="fit", result=model.mock().result)
+    fitted = model.release(share=0.04)
+    assert isinstance(fitted, weir.ModelAnswer)
+    assert server.asked[-2].body == {"query": model.to_wire(), "share": 0.04}
+    assert fitted.predict({"education": [12]}).tolist() == model.mock().predict({"education": [12]}).tolist()
+    assert (fitted.epsilon, fitted.notes) == (0.2, ["At most 8 rows of a person count."])
+    made = t.synthesize(["wage", "region"])
+    site.later = answer(kind="table", result=made.mock().result)
+    table = made.release(epsilon=0.2)
+    assert isinstance(table, weir.TableAnswer)
+    assert table.table(rows=9).equals(made.mock().table(rows=9))
+    assert isinstance(portal.answers["a1"], weir.TableAnswer)
+    with pytest.raises(weir.NotOffered, match="no single error"):
+        model.price(error=0.5)
+
+
 def test_without_a_budget_the_public_schema_is_enough_for_mock_answers(server, site, portal):
     site.budgets = []
     wage = portal.datasets["wages"]["wage"]

@@ -9,11 +9,13 @@ import pytest
 
 from privacy.engine import release, synthetic_rows, table_release
 from privacy.engine.language import wire
+from privacy.engine.plan import tables
 from tests.client import bridge
 from weir import Table, demo
+from weir import learning as le
 from weir.mock.answering import result_of
 from weir.scopes import Offline, Scope
-from weir.synthetic_rows import draw
+from weir.synthetic_rows import MOST_ROWS, draw
 from weir.tableanswers import MockTableAnswer, TableAnswer
 
 SEEDED = (3, 120)
@@ -48,6 +50,10 @@ def test_the_question_is_read_as_it_was_written(question):
         "bins": 8,
         "focus": "union",
     }
+
+
+def test_the_limits_are_the_engines():
+    assert (le.MAX_TABLE_CELLS, MOST_ROWS) == (tables.MAX_TABLE_CELLS, synthetic_rows.MAX_SYNTHETIC_ROWS)
 
 
 @pytest.mark.parametrize("seed", [0, 7])

@@ -77,6 +77,11 @@ def fitted(query: g.Query, data: MockRows) -> tuple[Json, list[str]]:
     z = placed(measure, features, data.rows)
     y = outcome.y if outcome.y.ndim == 2 else outcome.y[:, None]
     net = _net(measure, outcome, features, training)
+    if net.many > le.MAX_MODEL_WEIGHTS:
+        raise NotOffered(
+            f"This model has {net.many:,} weights, but at most {le.MAX_MODEL_WEIGHTS:,} are possible. Use fewer "
+            "columns, parts or units, or columns with fewer declared values."
+        )
     unit = 1.0
     if outcome.family == "poisson":  # relative to the mean, as the portal trains
         unit = 1 / net.most
@@ -142,11 +147,10 @@ def _net(measure: le.Fit, outcome: Outcome, features: Sequence[Places], training
     if family == "logistic":
         mean = min(max(mean, LEAST_MEAN), 1 - LEAST_MEAN)
         return Net(family, width, sizes, start=math.log(mean / (1 - mean)))
-    return (
-        Net(family, width, sizes, start=mean)
-        if family == "linear"
-        else Net(family, width, sizes, most=1 / max(mean, LEAST_MEAN))
-    )
+    if family == "poisson":
+        return Net(family, width, sizes, most=1 / max(mean, LEAST_MEAN))
+    variance = float(outcome.y[training.rows] ** 2 @ training.shares) - mean**2
+    return Net(family, width, sizes, start=mean, spread=math.sqrt(max(variance, LEAST_MEAN**2)))
 
 
 def _described(
@@ -163,13 +167,15 @@ def _described(
         "features": [_feature(feature) for feature in features],
         "scale": _scale(outcome),
     }
+    unit, middle = (outcome.half, outcome.middle) if outcome.family == "linear" else (1.0, events)
     if net.is_deep:
-        layers = _layers(net, first * root, rest)
-        layers[-1]["bias"] = [each + net.start + events for each in layers[-1]["bias"]]
+        layers = _layers(first * root, rest)
+        last = layers[-1]
+        last["weights"] = [[unit * each for each in line] for line in last["weights"]]
+        last["bias"] = [unit * (each + net.start) + middle for each in last["bias"]]
         return {**model, "layers": layers}, [], []
-    unit = outcome.half if outcome.family == "linear" else 1.0
     effects = first * (root * unit)
-    effects[0] += unit * net.start + (outcome.middle if outcome.family == "linear" else events)
+    effects[0] += unit * net.start + middle
     model["intercept"] = _plain(effects[0], outcome)
     for told, feature in zip(model["features"], features, strict=True):
         here = effects[feature.first : feature.missing]
@@ -205,7 +211,7 @@ def _scale(outcome: Outcome) -> Json | None:
     return {"most": outcome.half} if outcome.family == "poisson" else None
 
 
-def _layers(net: Net, first: Floats, rest: Sequence[Floats]) -> list[Json]:
+def _layers(first: Floats, rest: Sequence[Floats]) -> list[Json]:
     found = [{"weights": first[1:].T.tolist(), "bias": first[0].tolist()}]
     for layer in rest:
         scaled = layer / math.sqrt(layer.shape[1])

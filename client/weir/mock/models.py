@@ -24,7 +24,7 @@ from weir.mock.rows import Integers
 Floats = npt.NDArray[np.float64]
 STEPS, BINS = 60, 16
 """What is taken for what the question leaves open, which the portal chooses by the number of people."""
-MOMENTUM, LONGEST, STEEP, LEAST_MEAN = 0.9, 50.0, 30.0, 1e-3
+MOMENTUM, LONGEST, STEEP, LEAST_MEAN, SPREADS = 0.9, 50.0, 30.0, 1e-3, 2.0
 RULES = {
     "logistic": (1.0, 12.0, 6.0),
     "linear": (1.0, 3.0, 6.0),
@@ -154,7 +154,7 @@ def placed(measure: le.Fit, features: Sequence[Places], rows: Rows) -> Sparse:
 class Net:
     """A model while it is trained. `sizes`: units of the hidden layers, and the outputs. `start`: added to the output.
 
-    `most`: of the number of events, in units of their mean.
+    `most`: of the number of events, in units of their mean. `spread`: the standard deviation of a scaled amount.
     """
 
     family: str
@@ -162,6 +162,7 @@ class Net:
     sizes: tuple[int, ...]
     start: float = 0.0
     most: float = 1.0
+    spread: float = 1.0
 
     @property
     def is_deep(self) -> bool:
@@ -175,13 +176,18 @@ class Net:
             *((to, of + 1) for of, to in zip(self.sizes[:-1], self.sizes[1:], strict=True)),
         ]
 
+    @property
+    def many(self) -> int:
+        """The number of weights."""
+        return sum(a * b for a, b in self.shapes)
+
     def layers(self, weights: Floats) -> list[Floats]:
         cuts = np.cumsum([a * b for a, b in self.shapes])[:-1]
         return [part.reshape(shape) for part, shape in zip(np.split(weights, cuts), self.shapes, strict=True)]
 
     def initial(self) -> Floats:
         """Return 0, but for hidden layers fixed numbers from -1 to 1, so that their units differ."""
-        weights = np.zeros(sum(a * b for a, b in self.shapes))
+        weights = np.zeros(self.many)
         inner = len(weights) - math.prod(self.shapes[-1]) if self.is_deep else 0
         weights[:inner] = 2 * np.modf(np.arange(1, inner + 1) * ((math.sqrt(5) - 1) / 2))[0] - 1
         return weights
@@ -229,8 +235,9 @@ class Net:
 
     @property
     def clip(self) -> float:
-        """The most norm of a gradient: of events, relative to their mean, no more than their most."""
-        return min(RULES[self.family][0], self.most) if self.family == "poisson" else RULES[self.family][0]
+        """The most norm of a gradient: no more than the most of events, or SPREADS standard deviations of an amount."""
+        limits = {"poisson": self.most, "linear": SPREADS * self.spread}
+        return min(RULES[self.family][0], limits.get(self.family, math.inf))
 
     @property
     def rate(self) -> float:

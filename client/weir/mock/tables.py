@@ -76,6 +76,12 @@ def synthetic(query: g.Query, data: MockRows) -> tuple[dict[str, Any], list[str]
     if not isinstance(measure, le.SyntheticTable):
         raise TypeError(type(measure).__name__)
     columns = [_parts(data.rows.table.columns[name], measure.bins) for name in measure.columns]
+    cells = sum(len(one.words) * len(other.words) for one, other in combinations(columns, 2))
+    if cells > le.MAX_TABLE_CELLS:
+        raise NotOffered(
+            f"The pairs of these columns have {cells:,} cells, and at most {le.MAX_TABLE_CELLS:,} can be counted. Use "
+            "fewer parts or fewer columns, above all columns with fewer values."
+        )
     rows = _first_rows(query, data)
     if not len(rows):
         raise NotOffered("No mock row passes the condition, so there is nothing to make a table of.")
