@@ -46,9 +46,13 @@ def _additive(model: Json, columns: Sequence[Any]) -> Floats:
 def _effects(feature: Json) -> Floats:
     """Return the effect at each place of a feature: a slope's for half of its range, that of a missing value last."""
     if feature["kind"] == "slope":
-        slope = np.array(feature["effect"], dtype=np.float64) * feature["half"]
-        return np.stack([slope, np.array(feature["missing"], dtype=np.float64)])
-    return np.array([*feature["effects"], feature["missing"]], dtype=np.float64)
+        values = np.array([feature["effect"]], dtype=np.float64) * feature["half"]
+    else:
+        values = np.array(feature["effects"], dtype=np.float64)
+    missing = np.zeros_like(values[:1])  # of a feature that cannot be missing
+    if feature["missing"] is not None:
+        missing[0] = feature["missing"]
+    return np.concatenate([values, missing])
 
 
 def _layered(model: Json, columns: Sequence[Any]) -> Floats:

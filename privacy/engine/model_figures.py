@@ -101,7 +101,7 @@ def _feature(plan: FitPlan, feature: Places, effects: Floats) -> dict[str, Any]:
         return told
     values = [_plain(plan, effects[k]) for k in range(feature.first, feature.missing)]
     told |= {"effect": values[0]} if feature.kind == SLOPE else {"effects": values}
-    return told | {"missing": _plain(plan, effects[feature.missing])}
+    return told | {"missing": _plain(plan, effects[feature.missing]) if feature.can_be_missing else None}
 
 
 def _lines(plan: FitPlan, effects: Floats, intercept: Floats) -> list[FigureLine]:
@@ -110,7 +110,8 @@ def _lines(plan: FitPlan, effects: Floats, intercept: Floats) -> list[FigureLine
         start = (label,) if plan.classes else ()
         found = [("intercept", "", float(intercept[k]))]
         for feature in plan.features:
-            names = zip(feature.words, effects[feature.first : feature.missing + 1, k], strict=True)
+            last = feature.first + len(feature.words)
+            names = zip(feature.words, effects[feature.first : last, k], strict=True)
             found += [(feature.name, word, float(effect)) for word, effect in names]
         for name, word, effect in found:
             figure = Figure(name="weight", value=effect, half_width=None)

@@ -76,10 +76,14 @@ def _effect(feature: Mapping[str, Any], column: npt.ArrayLike) -> Floats:
     place, x = places_of(feature, column)
     if feature["kind"] == "slope":
         each = np.atleast_1d(np.asarray(feature["effect"], dtype=np.float64)) * feature["half"]
-        effects = np.stack([each, np.atleast_1d(np.asarray(feature["missing"], dtype=np.float64))])
+        effects = each[None]
     else:
-        effects = np.array([*feature["effects"], feature["missing"]], dtype=np.float64)
+        effects = np.array(feature["effects"], dtype=np.float64)
         effects = effects.reshape(len(effects), -1)
+    missing = np.zeros_like(effects[:1])  # of a feature that cannot be missing
+    if feature["missing"] is not None:
+        missing[0] = feature["missing"]
+    effects = np.concatenate([effects, missing])
     added: Floats = effects[place] * x[:, None]
     return added
 

@@ -13,6 +13,7 @@ question, and there is no early stop.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -119,7 +120,7 @@ def train(plan: FitPlan, chosen: Chosen, sigma: int) -> Trained:
                 unit,
                 total,
             )
-        return add_noise(total, sigma).astype(np.float64) * (clip / (ONE * people))
+        return add_noise(total, sigma).astype(np.float64) * shape.moving * (clip / (ONE * people))
 
     rate = rule.deep_rate if plan.layers else rule.rate
     first, rest = shape.split(descend(gradient, shape.initial(), plan.steps, rate))
@@ -193,6 +194,14 @@ class _Shape:
         self.root = 1.0 / math.sqrt(len(plan.features) + 1.0)
         self.sizes: Integers = np.array([*plan.layers, plan.outputs], dtype=np.int64)
 
+    @cached_property
+    def moving(self) -> Floats:
+        """Return 0 for each weight that stays 0, and 1 for all others."""
+        found = np.ones(self.plan.weights)
+        first = found[: self.plan.width * self.plan.first].reshape(self.plan.width, self.plan.first)
+        first[[each.missing for each in self.plan.features if not each.can_be_missing]] = 0.0
+        return found
+
     def split(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return (first, rest)."""
         cut = self.plan.width * self.plan.first
@@ -214,4 +223,4 @@ class _Shape:
         if self.plan.layers:
             inner = self.plan.weights - (self.plan.layers[-1] + 1) * self.plan.outputs
             weights[:inner] = 2 * np.modf(np.arange(1, inner + 1) * ((math.sqrt(5) - 1) / 2))[0] - 1
-        return weights
+        return weights * self.moving

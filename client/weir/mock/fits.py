@@ -183,7 +183,7 @@ def _described(
             told["effect"] = _plain(here[0] / feature.half, outcome)
         else:
             told["effects"] = [_plain(each, outcome) for each in here]
-        told["missing"] = _plain(effects[feature.missing], outcome)
+        told["missing"] = _plain(effects[feature.missing], outcome) if feature.can_be_missing else None
     keys, lines = [], []
     for place, name in enumerate(outcome.classes or ("",)):
         for key, value in _lines(features, effects[:, place]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ class Places:
     labels: tuple[str, ...] = ()
     middle: float = 0.0
     half: float = 1.0
+    can_be_missing: bool = True
 
     @property
     def values(self) -> int:
@@ -59,7 +60,7 @@ class Places:
         parts = [
             f"{number(low)} to {number(high)}" for low, high in zip(self.edges, self.edges[1:], strict=False)
         ]
-        return [*(self.labels or parts or ("slope",)), "missing"]
+        return [*(self.labels or parts or ("slope",)), *(["missing"] if self.can_be_missing else [])]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,12 @@ def places_of(measure: le.Fit, table: TableSpec) -> tuple[Places, ...]:
 
 
 def _places(feature: le.Feature, table: TableSpec, first: int) -> Places:
+    name = feature.column if isinstance(feature, le.CategoryFeature) else getattr(feature.of, "name", "")
+    nullable = name not in table.columns or table.columns[name].nullable
+    return replace(_places_of(feature, table, first), can_be_missing=nullable)
+
+
+def _places_of(feature: le.Feature, table: TableSpec, first: int) -> Places:
     if isinstance(feature, le.CategoryFeature):
         return Places(feature.column, first, labels=table.columns[feature.column].labels)
     interval = bounds(feature.of, table)

@@ -1,7 +1,7 @@
 """Fitted models planned from public declarations alone: the parts of each feature, the order of z, the weights.
 
 A row's vector is z = (1, feature by feature) / sqrt(F + 1), with F features. A feature has a place for each of its
-values and, last, one for a missing value; a row has a number other than 0 in one of them. That number is 1, or for a
+values and, last, one for a missing value, whose weight stays 0 where none may be missing; a row has a number other than 0 in one of them. That number is 1, or for a
 slope the value scaled to [-1, 1]. So z has F + 1 numbers other than 0, whatever the row holds, and ||z|| <= 1.
 
 | feature | places, in order |
@@ -12,7 +12,7 @@ slope the value scaled to [-1, 1]. So z has F + 1 numbers other than 0, whatever
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -68,6 +68,8 @@ class Places:
     labels: tuple[str, ...] = ()
     middle: float = 0.0
     half: float = 1.0
+    can_be_missing: bool = True
+    """Whether the declarations allow a missing value. If not, its weight stays 0: only noise would move it."""
 
     @property
     def values(self) -> int:
@@ -84,12 +86,12 @@ class Places:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What each place stands for."""
+        """What each place stands for, but for that of a value that cannot be missing."""
         ends = [f"{edge:.6g}" for edge in self.edges]
         if len(set(ends)) < len(ends):
             ends = [number(edge) for edge in self.edges]
         parts = [f"{low} to {high}" for low, high in pairwise(ends)]
-        return (*(self.labels or parts or (SLOPE,)), MISSING)
+        return (*(self.labels or parts or (SLOPE,)), *((MISSING,) if self.can_be_missing else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +270,12 @@ def _scale(interval: Interval) -> tuple[float, float]:
 
 
 def _places(feature: Feature, first: int, table: TableSpec) -> Places:
+    of = read_by(feature)
+    whole = isinstance(of, Column) and of.name in table.columns and not table.columns[of.name].nullable
+    return replace(_places_of(feature, first, table), can_be_missing=not whole)
+
+
+def _places_of(feature: Feature, first: int, table: TableSpec) -> Places:
     if isinstance(feature, CategoryFeature):
         labels = _labels(feature.column, table)
         return Places(name=feature.column, first=first, labels=labels, of=Column(feature.column))
