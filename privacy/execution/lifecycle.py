@@ -30,7 +30,7 @@ from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode, encode
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan import joint
-from privacy.engine.plan.designs import mechanism_of
+from privacy.engine.plan.mechanisms import mechanism_of
 from privacy.engine.release import Measured, measure
 from privacy.execution import opening, preparation, settling
 from privacy.execution.opening import Attempt

@@ -21,7 +21,8 @@ from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode, decode_code
 from privacy.engine.measure.contributions import CAP, Integers, rescaled, worst_case_units
 from privacy.engine.plan.blocks import releases_of
-from privacy.engine.plan.designs import design, most_releases
+from privacy.engine.plan.designs import design
+from privacy.engine.plan.mechanisms import most_releases
 from privacy.ledgers import identity
 from privacy.ledgers.person_ledger import Share, Units, open_ledger
 from privacy.models import Answer, Budget, LedgerLine, Promise

@@ -77,7 +77,7 @@ def places(people: int) -> float:
     return math.ceil(people * PLACE / STEP) * STEP
 
 
-def after_charge(query: Query, plan: Design, *, people: int, rows_per_person: int) -> float:
+def after_charge(plan: Design, *, people: int, rows_per_person: int) -> float:
     """Return the seconds from the charge of an answer to its release, beyond those in `seconds`; 0 for most queries.
 
     Arguments as in `seconds`. Nobody else waits in this time.

@@ -48,11 +48,11 @@ from privacy.engine.language.query import (
 )
 from privacy.engine.language.schema import LARGEST_VALUE, ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.measure.contributions import ANY, MEAN, SUM
-from privacy.engine.measure.prefixes import longest_step, takes_roots
+from privacy.engine.measure.prefixes import longest_step
 from privacy.engine.plan.caps import groups_of_a_person, rows_that_count
-from privacy.engine.plan.fits import MODEL_NOTE, STEPS, FitPlan, plan_fit
+from privacy.engine.plan.fits import FitPlan, plan_fit
 from privacy.engine.plan.persons import as_quantiles, person_table
-from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
+from privacy.engine.plan.searches import Grid, grid_of, span
 from privacy.engine.plan.tables import SECOND, TABLE_RELEASES, TablePlan, design_table
 
 KAPPA = math.sqrt(0.5)
@@ -151,34 +151,6 @@ def design(query: Query, table: TableSpec) -> Design:  # noqa: C901 -- one case 
         case SyntheticTable():
             tables, one = design_table(query, query.measure, table), (Constant(1.0),)
             return Design(coordinates=one, clip=1.0, releases=TABLE_RELEASES, tables=tables, joined=SECOND)
-
-
-def most_releases(query: Query) -> int:
-    """Return the most releases that a query can need, each at the full price.
-
-    Queries asked before searches used the column's own values always needed this many.
-    """
-    match query.measure:
-        case Quantiles(_, at) | PersonQuantiles(_, at):
-            return MOST_STEPS * len(at)
-        case SyntheticTable():
-            return TABLE_RELEASES
-        case Fit():
-            return (query.measure.steps or STEPS) + 1
-        case _:
-            return 1
-
-
-def mechanism_of(query: Query) -> str:
-    """Describe how a query is answered, for its record."""
-    text = "discrete Gaussian on integers, one subject's contribution clipped in L2"
-    if isinstance(query.measure, Distribution) and takes_roots(query.measure.bins):
-        text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
-    if isinstance(query.measure, SyntheticTable):
-        text += "; one row of each person counted in pairs of columns, in two passes; a model fitted to them"
-    if isinstance(query.measure, Fit):
-        text += MODEL_NOTE
-    return text
 
 
 def _counts(
@@ -374,7 +346,14 @@ def _order(
 
 def _model(plan: FitPlan) -> Design:
     """Plan a release for each step and the number of people: a person adds vectors of at most ONE."""
-    return Design(coordinates=(Constant(1.0),), clip=1.0, mode=MEAN, releases=plan.releases, model=plan)
+    return Design(
+        coordinates=(Constant(1.0),),
+        clip=1.0,
+        mode=MEAN,
+        releases=plan.releases,
+        model=plan,
+        joined=plan.releases,
+    )
 
 
 def _gram(

@@ -1,8 +1,9 @@
 """Fitted models planned from public declarations alone: the parts of each feature, the order of z, the weights.
 
 A row's vector is z = (1, feature by feature) / sqrt(F + 1), with F features. A feature has a place for each of its
-values and, last, one for a missing value, whose weight stays 0 where none may be missing; a row has a number other than 0 in one of them. That number is 1, or for a
-slope the value scaled to [-1, 1]. So z has F + 1 numbers other than 0, whatever the row holds, and ||z|| <= 1.
+values and, last, one for a missing value, whose weight stays 0 where none may be missing. A row has a number other than
+0 in one of them: 1, or for a slope the value scaled to [-1, 1]. So z has F + 1 numbers other than 0, whatever the row
+holds, and ||z|| <= 1.
 
 | feature | places, in order |
 | --- | --- |

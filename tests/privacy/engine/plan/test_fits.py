@@ -14,13 +14,14 @@ from privacy.engine.language.learning import (
     NumberFeature,
     YesNo,
 )
-from privacy.engine.language.query import Count, Query, SyntheticTable
+from privacy.engine.language.query import Count, Query
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.plan import deadlines
 from privacy.engine.plan.caps import is_capped
-from privacy.engine.plan.designs import design, mechanism_of, most_releases
+from privacy.engine.plan.designs import design
 from privacy.engine.plan.fits import noise_to_signal, plan_fit
 from privacy.engine.plan.learning import explicit
+from privacy.engine.plan.mechanisms import mechanism_of, most_releases
 from privacy.engine.plan.pricing import error_per_sigma
 from privacy.execution.questions import wanted_by
 
@@ -165,8 +166,7 @@ def test_a_model_is_a_release_for_each_step_and_one_for_the_people():
     assert error_per_sigma(query, design(query, spec()), 1000) is None
     assert not is_capped(query, spec())
     assert noise_to_signal(100, 10_000, 0.25) == pytest.approx(0.004)
-    with pytest.raises(QueryRefused, match="Synthetic"):
-        design(ask(SyntheticTable(("wage",))), spec())
+    assert design(query, spec()).joined == 41  # people who test the model pay for one release of so many
 
 
 def test_all_columns_of_outcome_features_and_filter_are_opened():
@@ -179,7 +179,7 @@ def test_all_columns_of_outcome_features_and_filter_are_opened():
 def test_the_time_for_training_grows_with_what_is_public():
     def seconds(fit, people=10**6, rows=1):
         query = ask(fit)
-        return deadlines.after_charge(query, design(query, spec()), people=people, rows_per_person=rows)
+        return deadlines.after_charge(design(query, spec()), people=people, rows_per_person=rows)
 
     fit = replace(PLAIN, steps=50)
     assert seconds(fit, people=1) == 5
@@ -187,7 +187,7 @@ def test_the_time_for_training_grows_with_what_is_public():
     assert seconds(fit) < seconds(replace(fit, steps=150)) < seconds(replace(fit, steps=150, hidden=(8,)))
     assert seconds(fit) < seconds(fit, rows=4) == seconds(fit, rows=400)
     count = ask(Count())
-    assert deadlines.after_charge(count, design(count, spec()), people=10**6, rows_per_person=4) == 0
+    assert deadlines.after_charge(design(count, spec()), people=10**6, rows_per_person=4) == 0
     times = [
         deadlines.seconds(
             ask(replace(fit, outcome=outcome)),

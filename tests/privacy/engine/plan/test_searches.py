@@ -18,7 +18,8 @@ from privacy.engine.measure.contributions import ONE
 from privacy.engine.measure.evaluate import EVERYWHERE, Rows, Values
 from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.measure.ranks import Ranks
-from privacy.engine.plan.designs import design, most_releases
+from privacy.engine.plan.designs import design
+from privacy.engine.plan.mechanisms import most_releases
 from privacy.engine.plan.pricing import error_per_sigma
 from privacy.engine.plan.searches import MOST_CELLS, MOST_STEPS, Grid, SearchResult, certain, grid_of, search
 from privacy.engine.release import measure, table_from_columns

@@ -13,7 +13,8 @@ from privacy.engine.measure.contributions import ONE
 from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.plan import deadlines
 from privacy.engine.plan.caps import is_capped
-from privacy.engine.plan.designs import design, mechanism_of, most_releases
+from privacy.engine.plan.designs import design
+from privacy.engine.plan.mechanisms import mechanism_of, most_releases
 from privacy.engine.plan.pricing import offer_for_mu
 from privacy.engine.plan.tables import FIRST, SECOND, TablePlan, part_sigma
 
@@ -154,9 +155,9 @@ def test_the_time_after_the_charge_follows_from_public_numbers():
     table = spec(column(Kind.INTEGER, 0, 5), column(Kind.INTEGER, 0, 5, name="y"))
     query, count = asked("x", "y"), Query(table="t", measure=Count())
     times = [
-        deadlines.after_charge(query, design(query, table), people=people, rows_per_person=3)
+        deadlines.after_charge(design(query, table), people=people, rows_per_person=3)
         for people in (0, 10**5, 10**8)
     ]
     assert times[0] == deadlines.AFTER <= times[1] < times[2]
     assert all(math.isclose(each % deadlines.AFTER, 0) for each in times)
-    assert deadlines.after_charge(count, design(count, table), people=10**8, rows_per_person=3) == 0.0
+    assert deadlines.after_charge(design(count, table), people=10**8, rows_per_person=3) == 0.0
