@@ -1,13 +1,29 @@
 """Every page of the portal, read from its URL configuration."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
 
 WORDS = {"table": "wages", "form": "csv"}
 """Arguments that are neither an id nor a number, with what exists in tests' datasets."""
+
+KINDS = {
+    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
+    "budgets": "Budget", "comments": "Comment",
+    "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
+    "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
+    "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
+    "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "trials": "CodeTrial",
+    "code-trials": "CodeTrial", "uploads": "Upload", "versions": "Version", "workers": "Worker",
+}  # fmt: skip
+"""What a page is about, by the word before the id in its address."""
+
+NAMED_BY = {"Entry": "key"}
+"""What names an object in addresses, if that is not its primary key."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,18 @@ class Page:
     @property
     def takes_an_object(self) -> bool:
         return any(converter == "UUIDConverter" for _, converter in self.arguments)
+
+    @property
+    def kind(self) -> str:
+        """The name of the model of the object that the page is about."""
+        word = re.search(r"([\w-]+)/<uuid", self.route)
+        return KINDS[word[1] if word else ""]
+
+    def objects(self, most: int = 20) -> list[UUID]:
+        """Return what names the objects in the database that the page is about, in the order of their keys."""
+        model = next(model for model in apps.get_models() if model.__name__ == self.kind)
+        named = model._default_manager.order_by("pk").values_list(NAMED_BY.get(self.kind, "pk"), flat=True)
+        return list(named[:most])
 
 
 API, DOCS = "api/", "api/v1/docs/"

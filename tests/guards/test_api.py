@@ -1,7 +1,6 @@
 """Every operation of the REST API, whoever calls it: new ones are covered at birth."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +17,7 @@ from common.rest.endpoints import Endpoint, Operation
 from common.rest.grants import SCOPES
 from tests import make
 from tests.guards.pages import Page, every_endpoint
-from tests.guards.world import KINDS, MARK, world
+from tests.guards.world import MARK, world
 from tests.rest import bearer
 
 __all__ = ["world"]
@@ -43,12 +42,6 @@ class Call:
         """The scopes of which one is enough."""
         scope = self.operation.scope
         return scope if isinstance(scope, tuple) else (scope,)
-
-    @property
-    def kind(self) -> str:
-        """The model of the object that the address is about."""
-        word = re.search(r"([\w-]+)/<uuid", self.page.route)
-        return KINDS[word[1] if word else ""]
 
     def __str__(self) -> str:
         return f"{self.method.upper()} /{self.page.route}"
@@ -130,9 +123,9 @@ def test_what_is_foreign_does_not_exist(client: Client, which: str, world: dict[
     client.force_login(make.user(*roles[which], name="Stranger"))
     holes = []
     for call in [call for call in calls() if call.page.takes_an_object]:
-        unknown, known = _seen(call.by(client, uuid4())), _seen(call.by(client, world[call.kind]))
+        unknown, known = _seen(call.by(client, uuid4())), _seen(call.by(client, world[call.page.kind]))
         if known != unknown:
-            holes.append(f"{call} with a {call.kind}: {known}, and {unknown} with an unknown id")
+            holes.append(f"{call} with a {call.page.kind}: {known}, and {unknown} with an unknown id")
     assert holes == []
 
 
@@ -166,7 +159,7 @@ def test_each_operation_on_an_object_exists_for_somebody(client: Client, world: 
     for user in User.objects.filter(is_active=True):
         client.force_login(user)
         for call in sorted(unseen, key=str):
-            if call.method != "get" or call.by(client, world[call.kind]).status_code != 404:
+            if call.method != "get" or call.by(client, world[call.page.kind]).status_code != 404:
                 unseen.discard(call)
     assert sorted(map(str, unseen)) == []
 
@@ -187,9 +180,9 @@ def test_a_token_of_one_dataset_reaches_no_other(client: Client, world: dict[str
             holes += [str(call)] if found else []
             continue
         unknown = _seen(call.by(client, uuid4(), **header))
-        known = _seen(call.by(client, world[call.kind], **header))
-        if known != unknown and call.kind not in {"User", "Notification", "AccessToken"}:
-            holes.append(f"{call} with a {call.kind}: {known}, and {unknown} with an unknown id")
+        known = _seen(call.by(client, world[call.page.kind], **header))
+        if known != unknown and call.page.kind not in {"User", "Notification", "AccessToken"}:
+            holes.append(f"{call} with a {call.page.kind}: {known}, and {unknown} with an unknown id")
     assert sorted(set(holes) - OF_ONESELF) == []
 
 

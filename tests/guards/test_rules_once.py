@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from django.apps import apps
 from django.db import models, transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -26,7 +25,6 @@ from tests.guards.pages import Page, every_page
 from tests.guards.test_reauthentication import ALLAUTH, ASKS, FACTORS, ORDINARY
 from tests.guards.test_source import ROOT, sources
 from tests.guards.test_urls import plain_refusals
-from tests.guards.world import KINDS
 
 pytestmark = pytest.mark.django_db
 __all__ = ["cast", "plain_refusals"]
@@ -69,8 +67,6 @@ DURABLE = {
     "privacy:withdraw",
 }
 """Clicks that commit by themselves, and so cannot be undone here."""
-
-OF_A_KIND = 20
 
 
 def test_every_address_that_changes_something_has_a_click():
@@ -141,7 +137,7 @@ def _opened(
     client: Client, pages: list[Page], begin: Callable[[], rules_asked.Asked]
 ) -> Iterator[tuple[Page, int, rules_asked.Asked]]:
     for page in pages:
-        for pk in _objects(page):
+        for pk in page.objects() if page.takes_an_object else [uuid4()]:
             with transaction.atomic():
                 asked = begin()
                 status = _status(client, page.path(uuid=pk))
@@ -159,16 +155,6 @@ def _status(client: Client, path: str) -> int:
     if (file := getattr(answer, "file_to_stream", None)) is not None:
         file.close()
     return int(answer.status_code)
-
-
-def _objects(page: Page) -> list[UUID]:
-    if not page.takes_an_object:
-        return [uuid4()]
-    before = re.search(r"([\w-]+)/<uuid", page.route)
-    kind = KINDS[before[1] if before else ""]
-    model = next(model for model in apps.get_models() if model.__name__ == kind)
-    found = model._default_manager.order_by("pk")[:OF_A_KIND]
-    return [getattr(item, "key", item.pk) if kind == "Entry" else item.pk for item in found]
 
 
 # Steps whose rule their caller has asked

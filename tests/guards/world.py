@@ -14,37 +14,9 @@ from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
+from tests.guards.pages import KINDS
 from tests.makers import code as coded
 from tests.makers import privacy as shares
-
-OBJECTS = {
-    "audit": {"Entry"},
-    "people": {"User", "Invitation", "Notification", "AccessToken"},
-    "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
-    "answers": {"Dataset", "Budget", "TopUp", "Answer", "Batch", "CodeTrial"},
-    "requests": {
-        "Dataset",
-        "CodeRequest",
-        "Version",
-        "Comment",
-        "Run",
-        "Release",
-        "Output",
-        "CodeEnvironment",
-    },
-}
-"""What the pages below each first part of a URL are about."""
-
-KINDS = {
-    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
-    "budgets": "Budget", "comments": "Comment",
-    "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
-    "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
-    "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
-    "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "trials": "CodeTrial",
-    "code-trials": "CodeTrial", "uploads": "Upload", "versions": "Version", "workers": "Worker",
-}  # fmt: skip
-"""What a page is about, by the word before the id in its address."""
 
 MARK = "Quetzalcoatlus"
 """In the name of everything foreign: a page that shows it to a stranger shows what they may not know."""
@@ -84,10 +56,10 @@ def world(settings) -> dict[str, UUID]:
     )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    kinds = set().union(*OBJECTS.values())
-    models = {model.__name__: model for model in apps.get_models() if model.__name__ in kinds}
+    make.worker()
+    models = {model.__name__: model for model in apps.get_models() if model.__name__ in KINDS.values()}
     found = {name: model._default_manager.first() for name, model in models.items()}
-    assert sorted(found) == sorted(kinds)
+    assert sorted(found) == sorted({*KINDS.values()})
     assert [name for name, item in found.items() if item is None] == []
     entry = Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id")
     chosen = {"User": owner.pk, "Dataset": dataset.pk, "Entry": entry.key}

@@ -22,7 +22,7 @@ from requests_app import services as lane
 from requests_app.models import Version
 from tests import make
 from tests.client import bridge
-from tests.guards.world import KINDS
+from tests.guards.pages import KINDS, NAMED_BY
 from tests.makers import code as coded
 from tests.makers import privacy as shares
 from tests.makers import requests as requests_
@@ -145,10 +145,6 @@ def _people(cast) -> None:
     for person in cast.values():
         tokens.make(by=person, name="another token", scopes=["read"])
     make.worker()
-
-
-NAMED_BY = {"Entry": "key"}
-"""What names an object in addresses, if that is not its primary key."""
 
 
 def _ids() -> dict[str, list[str]]:
