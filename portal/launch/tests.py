@@ -1,4 +1,4 @@
-"""bin/test: install what tests need, run the checks, pytest, the coverage check, and pytest again for the chaos tests.
+"""bin/test: install what tests need, run pytest and beside it the checks, then the coverage and the chaos tests.
 
 Chaos tests run in a pytest process with its own Postgres and Valkey: they kill them, and their workers would take the
 runs of other tests. The other tests share up to four processes, one per processor, each with its own portal. A run of
@@ -9,6 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from portal.launch import install
@@ -16,6 +19,8 @@ from portal.launch.console import Stopwatch, Trouble, say
 
 BROWSER_PACKAGE = "chromium-headless-shell"  # without the services a desktop browser starts for itself
 BROWSER = Path("/usr/bin") / BROWSER_PACKAGE
+LAST = 19
+"""The priority of a process that runs when no other wants to."""
 
 
 def main(arguments: list[str]) -> int:
@@ -26,23 +31,54 @@ def main(arguments: list[str]) -> int:
     except Trouble as trouble:
         say(f"The tests did not run. {trouble}")
         return 1
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    checks = [sys.executable, str(install.ROOT / "bin" / "check")]
     tests = [str(install.PYTHON), "-m", "pytest"]
+    if arguments:
+        return _run([*tests, *arguments])
     processes = min(len(os.sched_getaffinity(0)), 4)
     shared = ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
     counted = ["--cov", "--cov-report=", "--durations=20"]
-    coverage = [sys.executable, "-m", "portal.launch.coverage"]
-    commands = [[*tests, *arguments]] if arguments else [checks, [*tests, *shared, *counted], coverage]
-    if not arguments and os.environ.get("CI"):
+    with checks() as codes:
+        codes.append(_run([*tests, *shared, *counted]))
+    codes.append(_run([sys.executable, "-m", "portal.launch.coverage"]))
+    if os.environ.get("CI"):
         say("Chaos tests are skipped in CI because they depend on timing. Run them with: bin/test -m chaos")
-    elif not arguments:
-        commands.append([*tests, "-m", "chaos", "tests/chaos"])
-    codes = [
-        subprocess.run(command, cwd=install.ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
-        for command in commands
-    ]
-    return max(abs(code) for code in codes)  # a process that a signal ended has a negative code
+    else:
+        codes.append(_run([*tests, "-m", "chaos", "tests/chaos"]))
+    return max(codes)
+
+
+def _run(command: list[str]) -> int:
+    done = subprocess.run(command, cwd=install.ROOT, env=_env(), stdin=subprocess.DEVNULL, check=False)
+    return abs(done.returncode)  # a process that a signal ended has a negative code
+
+
+def _env() -> dict[str, str]:
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def checks() -> Iterator[list[int]]:
+    """Run the checks on what processor time the block leaves. Yields a list, to which their exit code is added.
+
+    What they say is printed at the end, where it stands by itself.
+    """
+    codes: list[int] = []
+    with tempfile.TemporaryFile() as said:
+        beside = subprocess.Popen(
+            [sys.executable, str(install.ROOT / "bin" / "check")],
+            cwd=install.ROOT,
+            env=_env(),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        os.setpriority(os.PRIO_PROCESS, beside.pid, LAST)
+        try:
+            yield codes
+        finally:
+            codes.append(abs(beside.wait()))
+            said.seek(0)
+            say(said.read().decode(errors="replace").rstrip())
 
 
 def browser() -> None:
