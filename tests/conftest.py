@@ -28,7 +28,10 @@ from tests.browsers import Browsers
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "test-results"
 UNCOUNTED = {"benchmarks", "client", "e2e", "guards", "statistical"}
-"""Folders of tests during which coverage counts nothing: it would slow them down, and others run the same lines."""
+"""Folders of tests during which coverage counts nothing: it would slow them down, and others run the same lines.
+
+The same holds for tests of the running portal, which has processes of its own, and for tests marked as uncounted.
+"""
 
 # How fast examples are made is the machine's affair, and no fault of a test.
 hypothesis.settings.register_profile(
@@ -52,9 +55,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used[item.path] |= {"live", "browsers"} & set(getattr(item, "fixturenames", ()))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     for item in items:
-        if item.path.relative_to(ROOT).parts[1] in UNCOUNTED:
-            item.add_marker(pytest.mark.no_cover)
+        if item.path.relative_to(ROOT).parts[1] in UNCOUNTED or "live" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.uncounted)
     items.sort(key=lambda item: (bool(used[item.path]), "browsers" in used[item.path], item.path not in slow))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Count nothing during an uncounted test, its fixtures included: tracing doubles the time of Python code."""
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    coverage = getattr(plugin, "cov_controller", None)
+    if coverage is None or item.get_closest_marker("uncounted") is None:
+        return (yield)
+    coverage.pause()
+    try:
+        return (yield)
+    finally:
+        coverage.resume()
 
 
 def _as_if_by_the_form(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:

@@ -30,7 +30,7 @@ from tests.portal.api.site import RANDOM, Clock, Heard, Site, least
 from tests.portal.scene import Scene
 from tests.rest import bearer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.uncounted]
 
 SOMEBODY = 7
 """The person in whom the sites differ."""

@@ -31,6 +31,7 @@ PLAN = (
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow,
+    pytest.mark.uncounted,
     *([pytest.mark.timeout(3 * 3600)] if LONG else []),
 ]
 

@@ -20,6 +20,8 @@ from privacy.ledgers.person_ledger import SubjectLedger
 from tests.privacy.engine.test_engine import QUERIES
 from tests.privacy.make_table import REGIONS, SPEC, table, without
 
+pytestmark = pytest.mark.uncounted
+
 ASKED = 10_000
 MUS = (0.7, 1.0, 2.5)
 
