@@ -15,9 +15,13 @@ pytestmark = pytest.mark.sandbox
 
 COUNTED = [name for name in ATTACKS if name.startswith(("resources/", "processes/"))]
 """What control groups have a part in."""
-VARIANTS = ("by command", "without groups", "nobody", "nobody with groups")
-"""As whoever runs the tests, by `python -m runner`; the same, watched; as a user without any right, watched; the same
-within groups that were given to that user."""
+COMMANDED = [*list(ATTACKS)[::8], "resources/burn"]
+"""Some of each kind: a process of its own for each takes six times the processor time."""
+VARIANTS = ("by command", "watched", "without groups", "nobody", "nobody with groups")
+"""As whoever runs the tests, by `python -m runner`; the same, watched; the same without control groups; as a user
+without any right, watched; the same within groups that were given to that user."""
+NAMES = {"by command": COMMANDED, "nobody with groups": COUNTED}
+"""What a variant that does not run every attack runs."""
 CONTROLLED = [
     name
     for name, attack in ATTACKS.items()
@@ -42,7 +46,9 @@ class Results:
 
     def _of(self, variant: str) -> dict[str, dict[str, Any]]:
         if variant == "by command":
-            lines = people.as_ourselves("--by-command")
+            lines = people.as_ourselves("--by-command", *COMMANDED)
+        elif variant == "watched":
+            lines = people.as_ourselves()
         elif variant == "without groups":
             lines = people.as_ourselves(WEIR_CGROUP="none")
         elif variant == "nobody":
@@ -71,7 +77,7 @@ def possible() -> list[str]:
 
 def cases() -> Iterator[Any]:
     for variant in possible():
-        for name in COUNTED if variant == "nobody with groups" else ATTACKS:
+        for name in NAMES.get(variant, ATTACKS):
             yield pytest.param(variant, name, id=f"{variant}-{name}")
 
 
@@ -91,7 +97,7 @@ def test_nothing_is_left(variant: str, results: Results) -> None:
 def test_each_variant_is_what_it_is_called(variant: str, results: Results) -> None:
     layers = results.of(variant)["resources/burn"]["layers"]
     assert any(layer.startswith("cgroup") for layer in layers) is (
-        parents() is not None and variant in ("by command", "nobody with groups")
+        parents() is not None and variant in ("by command", "watched", "nobody with groups")
     )
     assert ("own-user" in layers) is (os.getuid() == 0 and not variant.startswith("nobody"))
 
