@@ -12,9 +12,10 @@ from privacy.engine.language.learning import (
     Events,
     Fit,
     NumberFeature,
+    SyntheticTable,
     YesNo,
 )
-from privacy.engine.language.query import Count, Query, SyntheticTable
+from privacy.engine.language.query import Count, Query
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.plan import deadlines
 from privacy.engine.plan.caps import is_capped
