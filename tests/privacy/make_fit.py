@@ -1,6 +1,12 @@
 """Questions for models over the table of `make_table`, and noise that can be turned off."""
 
-from privacy.engine import held_out, training
+from typing import Any
+
+import pytest
+
+from privacy.engine import fit_rows, held_out, training
+from privacy.engine.figures import ModelFigures
+from privacy.engine.fit_rows import Chosen
 from privacy.engine.language.expressions import Column, Compare, Constant, Not
 from privacy.engine.language.learning import (
     Amount,
@@ -12,6 +18,11 @@ from privacy.engine.language.learning import (
     YesNo,
 )
 from privacy.engine.language.query import Query
+from privacy.engine.measure.contributions import Integers
+from privacy.engine.measure.evaluate import EVERYWHERE, Bools
+from privacy.engine.plan.fits import FitPlan, plan_fit
+from privacy.engine.release import Measured, SortedTable
+from tests.privacy.make_table import SPEC
 
 HOURS, UNION, REGION = (
     NumberFeature("hours", Column("hours"), bins=0),
@@ -31,15 +42,29 @@ FITS = {
 NEVER = Not(Compare(">=", Column("hours"), Constant(-10.0)))
 
 
-def asked(measure: Fit, **more) -> Query:
+def asked(measure: Fit, **more: Any) -> Query:
     return Query(table="wages", measure=measure, **more)
 
 
-def without_noise(monkeypatch) -> list[tuple[int, int]]:
+def model_of(measured: Measured, sigma: int, active: Bools | None = None) -> ModelFigures:
+    """The released model."""
+    released = measured.release(sigma, active)
+    assert isinstance(released, ModelFigures)
+    return released
+
+
+def chosen_of(measure_: Fit, data: SortedTable) -> tuple[FitPlan, Chosen]:
+    """A plan, and the rows of everybody, trained or tested."""
+    plan = plan_fit(measure_, SPEC)
+    found = fit_rows.outcomes(measure_.outcome, plan, data.rows, data.offsets, EVERYWHERE)
+    return plan, fit_rows.choose(plan, data.rows, data.offsets, found, found.people)
+
+
+def without_noise(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Turn off all noise of models. Returns a list that fills with (numbers, sigma) of each release."""
     releases = []
 
-    def told(total, sigma):
+    def told(total: Integers, sigma: int) -> Integers:
         releases.append((total.size, sigma))
         return total
 

@@ -1,43 +1,26 @@
 """Models: training is plain gradient descent, and one person moves a step by no more than ONE, and nobody else."""
 
-import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata
 
 from privacy.engine import fit_rows, training
-from privacy.engine.accounting import noise_mu
 from privacy.engine.fit_rows import Chosen
 from privacy.engine.held_out import held_out_sigma
-from privacy.engine.language.expressions import Column, Compare, Constant, In
-from privacy.engine.language.learning import Amount, CategoryFeature, Fit, NumberFeature, YesNo
-from privacy.engine.language.query import Query
-from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.language.expressions import In
 from privacy.engine.measure import fits
 from privacy.engine.measure.contributions import ONE, worst_case_units
-from privacy.engine.measure.evaluate import EVERYWHERE, Rows, Values
 from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.plan.fits import plan_fit
-from privacy.engine.plan.learning import explicit
-from privacy.engine.prediction import predict
-from privacy.engine.release import measure, table_from_columns
-from tests.privacy.make_fit import FITS, HOURS, NEVER, REGION, asked, without_noise
+from privacy.engine.release import measure
+from tests.privacy.make_fit import FITS, NEVER, asked, chosen_of, model_of, without_noise
 from tests.privacy.make_table import SPEC, table, without
 
 FAMILIES = pytest.mark.parametrize("family", FITS)
-
-
-def chosen_of(measure_, data, people=None):
-    """(plan, the rows of these people, or of all)."""
-    plan = plan_fit(measure_, SPEC)
-    found = fit_rows.outcomes(measure_.outcome, plan, data.rows, data.offsets, EVERYWHERE)
-    who = found.people if people is None else found.people & people
-    return plan, fit_rows.choose(plan, data.rows, data.offsets, found, who)
 
 
 # Training
@@ -84,7 +67,8 @@ def gradients(plan, weights, z, y, most, start):
         case _:
             raised = np.exp(numbers - numbers.max(axis=1, keepdims=True))
             pulls = raised / raised.sum(axis=1, keepdims=True) - np.eye(last)[y.astype(int)]
-    found, at = [], len(weights)
+    found: list[np.ndarray] = []
+    at = len(weights)
     for inner in reversed(values[:-1]):
         many, above = inner.shape[1] - 1, pulls.shape[1]
         at -= (many + 1) * above
@@ -156,11 +140,11 @@ def sums(plan, chosen, weights, most=1.0):
     first, rest = shape.split(weights)
     total = np.zeros(plan.weights, dtype=np.int64)
     if plan.weights == plan.width:
-        unit = (rule.link, most, shape.root, ONE / rule.clip)
-        fits.add_gradients(chosen.offsets, chosen.places, chosen.y, first[:, 0].copy(), *unit, total)
+        last = (rule.link, most, shape.root, ONE / rule.clip, total)
+        fits.add_gradients(chosen.offsets, chosen.places, chosen.y, first[:, 0].copy(), *last)
     else:
-        unit = (shape.sizes, rule.link, most, shape.root, ONE / rule.clip)
-        fits.add_deep_gradients(chosen.offsets, chosen.places, chosen.y, first, rest, *unit, total)
+        last = (rule.link, most, shape.root, ONE / rule.clip, total)
+        fits.add_deep_gradients(chosen.offsets, chosen.places, chosen.y, first, rest, shape.sizes, *last)
     return total
 
 
@@ -261,7 +245,7 @@ def test_what_is_released_is_fixed_by_the_question_and_paid_for(family, monkeypa
     releases, data = without_noise(monkeypatch), table(subjects=30)
     for where in (None, NEVER):
         for active in (None, np.arange(30) % 2 == 0, np.zeros(30, dtype=bool)):
-            measure(asked(FITS[family], where=where), data).release(50 * ONE, active)
+            model_of(measure(asked(FITS[family], where=where), data), 50 * ONE, active)
     plan = plan_fit(FITS[family], SPEC)
     one = releases[:22]
     assert one[:21] == [(3, 50 * ONE)] + [(plan.weights, 50 * ONE)] * 20
@@ -278,13 +262,13 @@ def test_who_tests_adds_nothing_to_training_and_who_trains_nothing_to_the_test(m
     data, query = table(subjects=200), asked(FITS["logistic"])
     tests = fit_rows.testers(data.digests, 0.2)
     assert 20 < tests.sum() < 60
-    whole = measure(query, data).release(ONE, None)
+    whole = model_of(measure(query, data), ONE, None)
     for alone in (tests, ~tests):
-        part = measure(query, data).release(ONE, ~alone)
+        part = model_of(measure(query, data), ONE, ~alone)
         assert (part.lines == whole.lines) == (alone is tests)
         tested = 0 if alone is tests else int(tests.sum())
         assert part.model["held_out"]["people"]["value"] == pytest.approx(tested, rel=1e-6)
-    everybody = measure(asked(replace(FITS["logistic"], test_share=0.0)), data).release(ONE, None)
+    everybody = model_of(measure(asked(replace(FITS["logistic"], test_share=0.0)), data), ONE, None)
     assert everybody.model["held_out"] is None
     assert everybody.model["training"]["people"] == pytest.approx(199, rel=1e-6)
 
@@ -292,167 +276,3 @@ def test_who_tests_adds_nothing_to_training_and_who_trains_nothing_to_the_test(m
 def test_without_digests_nobody_can_be_chosen_to_test():
     with pytest.raises(ValueError, match="digests"):
         measure(asked(FITS["linear"]), replace(table(subjects=3), digests=None))
-
-
-# What can be in the rows
-
-
-def edge_tables():
-    few = table(subjects=40)
-
-    def changed(**columns):
-        rows = Rows(SPEC, {**few.rows.columns, **columns}, few.rows.length)
-        return table_from_columns(rows, few.offsets, few.digests)
-
-    n = few.rows.length
-    nothing = np.zeros(n, dtype=bool)
-    yield "one row", table(subjects=1)
-    yield "all missing", changed(**{name: Values(v.numbers, nothing) for name, v in few.rows.columns.items()})
-    yield (
-        "features missing",
-        changed(hours=Values(np.zeros(n), nothing), union=Values(np.zeros(n, np.int8), nothing)),
-    )
-    yield "one category", changed(region=Values(np.zeros(n, np.int8), ~nothing))
-    yield "one outcome", changed(wage=Values(np.full(n, 100.0), ~nothing))
-    yield "no outcome above 0", changed(wage=Values(np.zeros(n), ~nothing))
-
-
-@FAMILIES
-@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in edge_tables()])
-def test_whatever_is_in_the_rows_the_answer_is_numbers(family, data):
-    found = asdict(measure(asked(FITS[family]), data).release(MIN_SIGMA * 400, None))
-    assert json.loads(json.dumps(found, allow_nan=False))["model"]["training"]["people"] >= 1
-
-
-@FAMILIES
-def test_the_reference_of_predictions_agrees_with_the_model_that_was_trained(family, monkeypatch):
-    """On the rows of the table, with missing values among the features."""
-    without_noise(monkeypatch)
-    data = table(subjects=60)
-    data.rows.columns["hours"].valid[::7] = False
-    query = asked(replace(FITS[family], test_share=0.0))
-    told = json.loads(json.dumps(measure(query, data).release(ONE, None).model))
-    plan, chosen = chosen_of(query.measure, data)
-    trained = training.train(plan, chosen, ONE)
-    found = fit_rows.outcomes(query.measure.outcome, plan, data.rows, data.offsets, EVERYWHERE)
-    columns = {}
-    for name, spec in SPEC.columns.items():
-        values = data.rows.columns[name]
-        labels = np.array([*spec.labels, ""], dtype=object)
-        columns[name] = (
-            labels[np.where(values.valid, values.numbers, -1).astype(int)]
-            if spec.labels
-            else np.where(values.valid, values.numbers, np.nan)
-        )[found.used]
-    expected = trained.predict(chosen)
-    match plan.family:
-        case "linear":
-            expected = np.clip(expected[:, 0], -1, 1) * plan.half + plan.middle
-        case "poisson":
-            expected = expected[:, 0] * trained.mean * plan.half
-        case "logistic":
-            expected = expected[:, 0]
-    assert np.allclose(predict(told, columns), expected, rtol=1e-9, atol=1e-12)
-    effects = {line.key: line.figures[0].value for line in measure(query, data).release(ONE, None).lines}
-    assert len(effects) == (0 if plan.layers else plan.weights)
-
-
-def test_effects_are_in_the_outcomes_own_unit(monkeypatch):
-    """Wages of 20 in the north, 30 elsewhere, and one more for each ten hours."""
-    without_noise(monkeypatch)
-    n, spec = 300, replace(SPEC, max_rows=1)
-    rng = np.random.default_rng(3)
-    hours, region = rng.integers(-10, 61, n).astype(float), rng.integers(0, 3, n)
-    there = np.ones(n, dtype=bool)
-    columns = {
-        "wage": Values(20.0 + 10 * (region > 0) + hours / 10, there),
-        "hours": Values(hours, there),
-        "region": Values(region.astype(np.int8), there),
-    }
-    data = table_from_columns(Rows(spec, columns, n), np.arange(n + 1), np.zeros((n, 16), np.uint8))
-    fit = Fit(Amount(Column("wage")), (HOURS, REGION), test_share=0.0, steps=200)
-    told = measure(asked(fit), data).release(ONE, None)
-    effect = {line.key: line.figures[0].value for line in told.lines}
-    assert effect["hours", "slope"] == pytest.approx(0.1, abs=2e-3)
-    assert effect["region", "south"] - effect["region", "north"] == pytest.approx(10, abs=0.2)
-    assert told.model["outcome"] == "wage"
-    guess = predict(told.model, {"hours": [0.0, np.nan], "region": ["north", "mars"]})
-    assert guess[0] == pytest.approx(20, abs=0.3)
-    assert 0 <= guess[1] <= 100
-
-
-# With noise
-
-
-def crowd(n=8000, seed=1):
-    """A table of people with one row each, and a yes or no that follows from two of three features."""
-    rng = np.random.default_rng(seed)
-    spec = TableSpec(
-        name="crowd",
-        subject="person",
-        max_rows=1,
-        columns={
-            "age": ColumnSpec(name="age", kind=Kind.INTEGER, lower=0.0, upper=99.0),
-            "dose": ColumnSpec(name="dose", kind=Kind.NUMBER, lower=0.0, upper=1.0),
-            "site": ColumnSpec(name="site", kind=Kind.CATEGORY, labels=("a", "b", "c")),
-            "well": ColumnSpec(name="well", kind=Kind.BOOLEAN, lower=0.0, upper=1.0, labels=("0", "1")),
-        },
-    )
-    age, dose, site = rng.integers(0, 100, n).astype(float), rng.random(n), rng.integers(0, 3, n)
-    odds = 3 * dose - 1.5 + (site == 2) * 1.5 - 1.0
-    well = rng.random(n) < 1 / (1 + np.exp(-odds))
-    there = np.ones(n, dtype=bool)
-    columns = {
-        "age": Values(age, there),
-        "dose": Values(dose, there),
-        "site": Values(site.astype(np.int8), there),
-        "well": Values(well.astype(np.int8), there),
-    }
-    digests = rng.integers(0, 256, (n, 16)).astype(np.uint8)
-    return table_from_columns(Rows(spec, columns, n), np.arange(n + 1), digests), well
-
-
-def area(scores, yes):
-    many = int(yes.sum())
-    return (rankdata(scores)[yes].sum() - many * (many + 1) / 2) / (many * (len(yes) - many))
-
-
-def test_a_public_size_that_is_ten_times_wrong_costs_little():
-    data, well = crowd()
-    spec, mu = data.rows.table, noise_mu(1.0, 1e-6)
-    features = (
-        NumberFeature("age", Column("age")),
-        NumberFeature("dose", Column("dose")),
-        CategoryFeature("site"),
-    )
-    fit = Fit(YesNo(In("well", ("1",))), features)
-    values = {name: data.rows.columns[name].numbers for name in ("age", "dose")}
-    columns = {**values, "site": np.array(["a", "b", "c"])[data.rows.columns["site"].numbers]}
-    areas = {}
-    for size in (800, 8000, 80_000):
-        query = explicit(Query(table="crowd", measure=fit), spec, public_size=size, mu=mu)
-        assert query.measure.people == size
-        sigma = math.ceil(ONE * math.sqrt(query.measure.steps + 1) / mu)
-        told = measure(query, data).release(sigma, None)
-        areas[size] = area(predict(told.model, columns), well)
-    assert areas[8000] > 0.70
-    assert min(areas.values()) > areas[8000] - 0.012
-
-
-def test_people_who_are_left_out_change_nothing(monkeypatch):
-    """Who takes no part counts as if they were not there, to the bit."""
-    without_noise(monkeypatch)
-    data = table(subjects=50)
-    active = np.ones(50, dtype=bool)
-    active[9] = False
-    for family in FITS:
-        query = asked(FITS[family])
-        assert measure(query, data).release(ONE, active) == measure(query, without(data, 9)).release(
-            ONE, None
-        )
-
-
-def test_a_condition_that_is_unknown_is_neither_yes_nor_no():
-    data = table(subjects=80)
-    _, chosen = chosen_of(Fit(YesNo(Compare(">", Column("wage"), Constant(20.0))), (REGION,)), data)
-    assert len(chosen.y) == int(data.rows.columns["wage"].valid.sum())

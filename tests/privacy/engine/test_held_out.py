@@ -123,7 +123,8 @@ def test_without_noise_the_figures_are_right(family, monkeypatch):
 
 @pytest.mark.parametrize("family", LINKS)
 def test_too_few_people_are_lost_in_the_noise(family):
-    told = held_out(*sample(family, np.random.default_rng(2), 3), SIGMA)
+    plan, model, chosen = sample(family, np.random.default_rng(2), 3)
+    told = held_out(plan, model, chosen, SIGMA)
     assert {figure["value"] for figure in told["measures"]} == {None}
     assert {line["observed"] for line in told["calibration"]} <= {None}
     assert json.dumps(told, allow_nan=False)

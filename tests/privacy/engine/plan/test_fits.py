@@ -12,6 +12,7 @@ from privacy.engine.language.learning import (
     Events,
     Fit,
     NumberFeature,
+    SyntheticTable,
     YesNo,
 )
 from privacy.engine.language.query import Count, Query
