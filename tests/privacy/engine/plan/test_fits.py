@@ -12,7 +12,6 @@ from privacy.engine.language.learning import (
     Events,
     Fit,
     NumberFeature,
-    SyntheticTable,
     YesNo,
 )
 from privacy.engine.language.query import Count, Query
