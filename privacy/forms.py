@@ -23,11 +23,15 @@ class HistoryFilter(forms.Form):
         self.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
 
 
+USUAL_ROWS = 1000
+"""Rows of a synthetic table, unless somebody asks for another number."""
+
+
 class SyntheticRowsForm(forms.Form):
     """How many rows of a synthetic table to download."""
 
     rows = forms.IntegerField(
-        initial=1000,
+        initial=USUAL_ROWS,
         min_value=1,
         max_value=MAX_SYNTHETIC_ROWS,
         error_messages=dict.fromkeys(

@@ -20,7 +20,7 @@ MEASURES = {
     ),
     "base_rate": (
         "Base rate",
-        "how often it is true; whoever always gives the likelier answer is right so often",
+        "how often it is true",
     ),
     "log_loss": ("Log loss", "the mean surprise; lower is better"),
     "brier": ("Brier score", "the mean square of what was wrong with the probability; lower is better"),
@@ -53,14 +53,19 @@ class Measure:
     high: str
 
 
+COMMONEST = "how often the most frequent value occurs; whoever always gives it is right so often"
+
+
 def measures(model: Mapping[str, Any]) -> list[Measure]:
     """Return what was measured on people who were left out; none if nobody was."""
     held_out = model["held_out"]
-    return [_measure(each) for each in held_out["measures"]] if held_out else []
+    return [_measure(each, model["family"]) for each in held_out["measures"]] if held_out else []
 
 
-def _measure(figure: Mapping[str, Any]) -> Measure:
+def _measure(figure: Mapping[str, Any], family: str) -> Measure:
     name, means = MEASURES.get(figure["name"], (str(figure["name"]).replace("_", " ").capitalize(), ""))
+    if figure["name"] == "base_rate" and family == "multinomial":
+        means = COMMONEST
     value, (low, high) = figure["value"], ends(figure)
     places = None if low is None or high is None else words.places((high - low) / 2)
     return Measure(

@@ -7,14 +7,14 @@ from uuid import UUID
 from django.http import HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from common.errors import Refused
+from common.errors import Conflict, Refused
 from common.heavy_views import computing
 from common.http import UserRequest
 from common.pages import show
 from privacy import queries
 from privacy.engine.language.wire import decode
 from privacy.engine.synthetic_rows import MAX_SYNTHETIC_ROWS, draw
-from privacy.forms import SyntheticRowsForm
+from privacy.forms import USUAL_ROWS, SyntheticRowsForm
 from privacy.models import Answer
 from privacy.presentation import exports, table_shown, words
 from privacy.views import programs
@@ -62,9 +62,14 @@ def _released(item: Answer) -> dict[str, Any]:
 @require_safe
 @computing
 def rows(request: UserRequest, pk: UUID) -> HttpResponseBase:
-    """Download rows of a synthetic table as CSV: `rows` of them, always the same ones. Raises Refused."""
+    """Download rows of a synthetic table as CSV: `rows` of them, always the same ones.
+
+    Raises Refused for a wrong number, and Conflict for another kind of answer.
+    """
     item = the_answer(request, pk)
-    form = SyntheticRowsForm(request.GET)
+    if item.kind != Answer.Kind.TABLE:
+        raise Conflict("Only a synthetic table has rows to download.")
+    form = SyntheticRowsForm({"rows": request.GET.get("rows", USUAL_ROWS)})
     if not form.is_valid():
         raise Refused(form.errors["rows"][0])
     return exports.rows_file(item, form.cleaned_data["rows"])

@@ -131,14 +131,16 @@ def test_a_wrong_number_of_rows_is_refused(scientist, budget, rows):
 
 
 def test_only_a_released_table_has_rows(scientist, budget, as_):
-    model, table = learned.model(budget), learned.table(budget)
-    waiting = learned.table(budget)
+    model, table, waiting = learned.model(budget), learned.table(budget), learned.table(budget)
+    stranger = as_(make.scientist())
     Answer.objects.filter(pk=waiting.pk).update(visible_at=timezone.now() + timedelta(minutes=1))
-    for answer, client in ((model, scientist), (waiting, scientist), (table, as_(make.scientist()))):
-        assert (
-            client.get(reverse("privacy:table_rows", args=[answer.pk], query={"rows": "5"})).status_code
-            == 404
-        )
+    for answer, client, status in (
+        (model, scientist, 409),
+        (waiting, scientist, 404),
+        (table, stranger, 404),
+    ):
+        found = client.get(reverse("privacy:table_rows", args=[answer.pk], query={"rows": "5"}))
+        assert found.status_code == status
 
 
 @pytest.mark.parametrize(
