@@ -175,6 +175,7 @@ def _table() -> dict[str, Any]:
     third = 1 / 3
     return {
         "people": 987.6,
+        "people_error": 31.0,
         "focus": None,
         "columns": [
             _column("year", "integer", edges=[1990, 1995, 1999], decimals=0),
@@ -184,8 +185,8 @@ def _table() -> dict[str, Any]:
         "root": 0,
         "shares": [0.5, 0.5],
         "tree": [
-            {"parent": 0, "child": 1, "shares": [[0.9, 0.1, 0.0, 0.0], [0.0, 0.2, 0.7, 0.1]]},
-            {"parent": 1, "child": 2, "shares": [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [third, 2 * third]]},
+            {"parent": 0, "beside": None, "child": 1, "shares": [[0.9, 0.1, 0.0, 0.0], [0.0, 0.2, 0.7, 0.1]]},
+            {"parent": 1, "beside": None, "child": 2, "shares": [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [third, 2 * third]]},
         ],
         "pairs": [
             {"columns": [0, 1], "measured": 0.82, "kept": 0.81, "error": 0.02, "in_tree": True},
