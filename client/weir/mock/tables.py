@@ -83,7 +83,7 @@ def synthetic(query: g.Query, data: MockRows) -> tuple[dict[str, Any], list[str]
     if cells > le.MAX_TABLE_CELLS:
         raise NotOffered(
             f"The pairs of these columns have {cells:,} cells, and at most {le.MAX_TABLE_CELLS:,} can be counted. Use "
-            "fewer parts or fewer columns, above all columns with fewer values."
+            "fewer columns, columns with fewer values, or fewer parts."
         )
     rows = _first_rows(query, data)
     if not len(rows):

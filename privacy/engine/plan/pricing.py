@@ -75,6 +75,11 @@ class Priced(Protocol):
     def joined(self) -> int: ...
 
 
+def joined_sigma(sigma: int, releases: int) -> int:
+    """Return ceil(sigma / sqrt(releases)), exactly: one release with such noise costs at most what so many cost."""
+    return math.isqrt(-(-sigma * sigma // releases) - 1) + 1
+
+
 def offer_for_mu(plan: Priced, mu: float, budget_mu: float) -> Offer:
     """Return the offer whose noise makes this answer mu-GDP. Raises QueryRefused."""
     if not (math.isfinite(mu) and mu > 0):
