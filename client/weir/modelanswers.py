@@ -45,15 +45,14 @@ class HeldOut:
 
     def interval(self, name: str) -> tuple[float | None, float | None]:
         """Return the ends of the 95 % interval of a figure."""
-        (found,) = (each for each in self.details["measures"] if each["name"] == name)
-        return _ends(found)
+        return _ends({each["name"]: each for each in self.details["measures"]}[name])
 
     @property
     def calibration(self) -> Any:
         """What was predicted and what happened: a DataFrame, or a dict of lists without pandas.
 
-        A line for each range of predictions, `from` to `to`, with the number of `people` in it, the mean that was
-        `predicted`, the `observed` one, and half of the width of its 95 % interval.
+        A line for each range of predictions, `from` to `to`, with the number of `people` in it, its middle as
+        `predicted`, the `observed` mean, and half of the width of its 95 % interval.
         """
         lines = self.details["calibration"]
         names = list(dict.fromkeys(name for line in lines for name in line))
