@@ -82,7 +82,7 @@ def test_what_can_be_predicted_follows_from_the_declarations():
             "whether a column has a value",
             "Model of whether region is east, from hours, with 16 and 8 hidden units in 2 layers",
         ),
-        ("how many", "Model of the number of events wage, from hours and union"),
+        ("how many", "Model of the number of events (wage), from hours and union"),
         ("a table", "Synthetic table of wage and region, with a focus on region"),
     ],
 )
