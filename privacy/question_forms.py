@@ -142,7 +142,7 @@ class QuestionForm(forms.Form):
         min_value=0,
         max_value=round(MAX_TEST_SHARE * 100),
         error_messages=_from_to(0, round(MAX_TEST_SHARE * 100)),
-        help_text="They are left out of the training and show how well it predicts. They cost nothing extra.",
+        help_text="They take no part in the training, and show how well it predicts. They cost nothing extra.",
     )
     hidden = forms.CharField(
         label="Hidden units",

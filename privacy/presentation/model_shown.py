@@ -22,7 +22,7 @@ MEASURES = {
     "r_squared": ("R²", "the part of the variance that the model explains"),
     "rmse": ("Root mean square error", "how far predictions are off, large errors counting more"),
 }
-"""Names and meanings of what is measured on people who were left out."""
+"""Names and meanings of what is measured on people kept for the test."""
 OF_A_CHOICE = {**MEASURES, "base_rate": ("Base rate", "how often the most frequent value is the right one")}
 UNITS = {
     "logistic": "log-odds",
@@ -37,7 +37,7 @@ SHARES = {"logistic", "multinomial"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One figure from people who were left out, as text."""
+    """One figure from people kept for the test, as text."""
 
     name: str
     means: str
@@ -47,7 +47,7 @@ class Measure:
 
 
 def measures(model: Mapping[str, Any]) -> list[Measure]:
-    """Return what was measured on people who were left out; none if nobody was."""
+    """Return what was measured on people kept for the test; none if nobody was."""
     held_out = model["held_out"]
     known = OF_A_CHOICE if model["classes"] else MEASURES
     return [_measure(each, *known[each["name"]]) for each in held_out["measures"]] if held_out else []
@@ -74,7 +74,7 @@ def ends(figure: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
 
 def people_tested(model: Mapping[str, Any]) -> str:
-    """Return the noisy number of people who were left out, as `about 9,770`."""
+    """Return the noisy number of people kept for the test, as `about 9,770`."""
     held_out = model["held_out"]
     value = held_out and held_out["people"]["value"]
     return f"about {max(0.0, value):,.0f}" if value is not None else "an unknown number of"

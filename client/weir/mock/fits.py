@@ -227,7 +227,7 @@ def _lines(features: Sequence[Places], effects: Floats) -> Iterator[tuple[tuple[
 
 
 def _held_out(outcome: Outcome, means: Floats, y: Floats, testing: People) -> Json:
-    """Return how well the people who were left out are predicted, without intervals."""
+    """Return how well the people kept for the test are predicted, without intervals."""
     weights, more = testing.shares, {}
     if outcome.classes:
         table = y.T @ (weights[:, None] * np.eye(len(outcome.classes))[means.argmax(axis=1)])

@@ -30,7 +30,7 @@ def test_a_model_shows_its_measures_its_calibration_and_what_each_column_adds(sc
     answer = learned.model(budget)
     text = text_of(scientist, answer)
     assert "Model of whether wage > 20,000, from year and region" in text
-    assert "on about 203 people who were left out" in text
+    assert "on about 203 people kept for the test" in text
     for said in (
         "0.853",
         "0.8470 to 0.8590",
@@ -71,7 +71,7 @@ def test_a_model_of_an_amount_has_effects_in_its_unit_and_may_be_untested(scient
     assert "in EUR" in text
     assert "Errors larger than 40,000 count as 40,000." in text
     assert "What happened over what was predicted" not in text
-    assert "Nobody was left out" in text_of(scientist, learned.model(budget, held_out=None))
+    assert "It was not tested" in text_of(scientist, learned.model(budget, held_out=None))
 
 
 def test_a_slope_is_a_line_and_a_figure_lost_in_noise_is_said(scientist, budget):
