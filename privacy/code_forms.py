@@ -54,8 +54,10 @@ FIELDS = {
     "question.shape.rounds": "rounds",
     "question.shape.start": "start",
     "question.shape.labels": "labels",
+    "epsilon": EPSILON,
+    "share": SHARE,
 }
-"""The field to which a place in the question belongs."""
+"""The field to which a place in the question, or a price, belongs."""
 
 
 NEEDED = {"data-needed": "needed"}
@@ -235,6 +237,4 @@ class CodeForm(forms.Form):
             self.outputs_error = str(refused)
         else:
             found = [name for start, name in FIELDS.items() if place.startswith(start)]
-            if isinstance(cause, ValueError) and not isinstance(cause, QueryRefused):
-                found = [self.cleaned_data.get("goal") or SHARE]
             self.add_error(found[0] if found else None, str(refused))

@@ -11,8 +11,10 @@ from privacy.engine.language.learning import (
     MAX_SYNTHETIC_BINS,
     MAX_TEST_SHARE,
     MIN_STEPS,
+    SYNTHETIC_BINS,
 )
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
+from privacy.engine.plan.fits import BINS
 from privacy.presentation import learning_form
 from privacy.presentation.query_form import MEASURES, OPERATORS, Line, asks_to_learn
 
@@ -140,7 +142,7 @@ class QuestionForm(forms.Form):
         min_value=0,
         max_value=round(MAX_TEST_SHARE * 100),
         error_messages=_from_to(0, round(MAX_TEST_SHARE * 100)),
-        help_text="They are left out of the training and show how well it predicts. They cost nothing extra.",
+        help_text="They take no part in the training, and show how well it predicts. They cost nothing extra.",
     )
     hidden = forms.CharField(
         label="Hidden units",
@@ -223,9 +225,13 @@ class QuestionForm(forms.Form):
         drawn = [(each, each) for each in learning_form.drawn(table)]
         self._offer("columns", drawn)
         self._offer("focus", [("", "None"), *drawn])
-        for name, first in (("parts", learning_form.FIRST_PARTS), ("table_bins", learning_form.TABLE_BINS)):
+        unless_chosen = {
+            "parts": BINS,
+            "table_bins": SYNTHETIC_BINS,
+            "test_share": learning_form.PERCENT_TESTED,
+        }
+        for name, first in unless_chosen.items():
             self.fields[name].widget.attrs["placeholder"] = str(first)
-        self.fields["test_share"].widget.attrs["placeholder"] = str(learning_form.TEST_SHARE)
         self.fields["rows"].widget.attrs["placeholder"] = f"{table.max_rows:,}, as declared"
         if missing := [spec.name for spec in columns if spec.groups and spec.nullable]:
             self.fields["by"].help_text = f"Rows without a value are in no group ({', '.join(missing)})."

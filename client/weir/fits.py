@@ -43,7 +43,7 @@ class Fits:
 
     `linear` is a regression by least squares over rows whose coefficients have intervals: use it to say how much.
     `logistic`, `multinomial`, `poisson` and `additive` learn to predict: many columns, numbers in parts, categories,
-    hidden layers. Each person counts once, the model is tested on people who were left out, and its weights have no
+    hidden layers. Each person counts once, the model is tested on people kept for the test, and its weights have no
     intervals.
 
     Of these four, each takes `on`: columns or their names, or a mapping of names to columns and expressions. `bins`:

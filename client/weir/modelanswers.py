@@ -1,4 +1,4 @@
-"""Models that were released: their weights, how well they predict people who were left out, and predictions."""
+"""Models that were released: their weights, how well they predict people kept for the test, and predictions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class HeldOut:
 
     @property
     def people(self) -> float | None:
-        """The noisy number of people who were left out."""
+        """The noisy number of people kept for the test."""
         found: float | None = self.details["people"]["value"]
         return found
 
@@ -45,15 +45,14 @@ class HeldOut:
 
     def interval(self, name: str) -> tuple[float | None, float | None]:
         """Return the ends of the 95 % interval of a figure."""
-        (found,) = (each for each in self.details["measures"] if each["name"] == name)
-        return _ends(found)
+        return _ends({each["name"]: each for each in self.details["measures"]}[name])
 
     @property
     def calibration(self) -> Any:
         """What was predicted and what happened: a DataFrame, or a dict of lists without pandas.
 
-        A line for each range of predictions, `from` to `to`, with the number of `people` in it, the mean that was
-        `predicted`, the `observed` one, and half of the width of its 95 % interval.
+        A line for each range of predictions, `from` to `to`, with the number of `people` in it, its middle as
+        `predicted`, the `observed` mean, and half of the width of its 95 % interval.
         """
         lines = self.details["calibration"]
         names = list(dict.fromkeys(name for line in lines for name in line))
@@ -78,12 +77,12 @@ class HeldOut:
 
     def __repr__(self) -> str:
         return "\n".join(
-            ["On people who were left out:", *("  " + "  ".join(line).rstrip() for line in self.lines)]
+            ["On people kept for the test:", *("  " + "  ".join(line).rstrip() for line in self.lines)]
         )
 
     def _repr_html_(self) -> str:
         return cards.card(
-            "On people who were left out", cards.table(("figure", "", "95 % interval"), self.lines)
+            "On people kept for the test", cards.table(("figure", "", "95 % interval"), self.lines)
         )
 
 
@@ -91,7 +90,7 @@ class ModelAnswer(Answer):
     """A model that was released.
 
     `predict(frame)` applies it to rows of your own, `.weights` has its weights, `.held_out` how well it predicts people
-    who were left out, and `.to_sklearn()` an estimator of scikit-learn. It is for prediction: its weights have no
+    kept for the test, and `.to_sklearn()` an estimator of scikit-learn. It is for prediction: its weights have no
     intervals.
 
     >>> from weir import demo
@@ -165,7 +164,7 @@ class ModelAnswer(Answer):
 
     def _repr_html_(self) -> str:
         weights = cards.table((*self.result["by"], "weight"), self._lines())
-        held_out = cards.table(("on people who were left out", "", "95 % interval"), self._held_out_lines)
+        held_out = cards.table(("on people kept for the test", "", "95 % interval"), self._held_out_lines)
         return cards.card(
             f"{self._prefix}{self.text}",
             cards.sentences(self._facts),

@@ -26,13 +26,16 @@ def draw(table: Mapping[str, Any], rows: int, seed: int = 0) -> dict[str, npt.ND
     """
     source = np.random.default_rng(seed)
     parts = {table["root"]: _chosen(np.array(table["shares"], dtype=np.float64), source.random(rows))}
-    for edge in table["tree"]:
-        above, uniform = parts[edge["parent"]], source.random(rows)
-        below = np.zeros(rows, dtype=np.int64)
-        for part, shares in enumerate(edge["shares"]):
-            here = above == part
-            below[here] = _chosen(np.array(shares, dtype=np.float64), uniform[here])
-        parts[edge["child"]] = below
+    for step in table["tree"]:
+        shares, above = np.array(step["shares"], dtype=np.float64), parts[step["parent"]]
+        if step["beside"] is not None:
+            above = above * shares.shape[1] + parts[step["beside"]]
+        uniform, below = source.random(rows), np.empty(rows, dtype=np.int64)
+        order = np.argsort(above, kind="stable")
+        ends = np.searchsorted(above[order], np.arange(1, shares[..., 0].size))
+        for here, each in zip(np.split(order, ends), shares.reshape(-1, shares.shape[-1]), strict=True):
+            below[here] = _chosen(each, uniform[here])
+        parts[step["child"]] = below
     return {
         column["name"]: _values(column, parts[place], source.random(rows))
         for place, column in enumerate(table["columns"])

@@ -246,7 +246,12 @@ class AnswerFile(Endpoint):
 class RowsParameter(Parameters):
     """How many rows to draw."""
 
-    rows = serializers.IntegerField(min_value=1, max_value=MAX_SYNTHETIC_ROWS, default=1000)
+    rows = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_SYNTHETIC_ROWS,
+        default=1000,
+        help_text="The same number gives the same rows.",
+    )
 
 
 class AnswerRows(Endpoint):

@@ -1,4 +1,4 @@
-"""From rows to a released model: who counts, what they are charged, training, and one release on the people left out.
+"""From rows to a released model: who counts, what they are charged, training, and one release on who tests.
 
 Everybody with a row that counts pays the same, the worst case of all releases, before the first of them. Who trains
 takes part in `plan.releases` releases at `sigma`; who tests in one release alone, whose noise is as much smaller.

@@ -21,7 +21,7 @@ from privacy.engine.measure.contributions import ONE, SHRINK, SUM, contribute
 from privacy.engine.measure.evaluate import Floats
 from privacy.engine.measure.mechanisms import MIN_SIGMA, add_noise
 from privacy.engine.plan.fits import POISSON, FitPlan
-from privacy.engine.plan.pricing import Z95
+from privacy.engine.plan.pricing import Z95, joined_sigma
 from privacy.engine.training import Trained
 
 SCORES, LEVELS = 20, 10
@@ -37,9 +37,8 @@ class Noisy:
 
 
 def held_out_sigma(sigma: int, releases: int) -> int:
-    """Return the noise of one release that costs no more than `releases` at `sigma`: the least s with
-    s**2 >= sigma**2 / releases, and at least MIN_SIGMA."""
-    return max(math.isqrt(-(-sigma * sigma // releases) - 1) + 1, MIN_SIGMA)
+    """Return the noise of one release that costs no more than `releases` at `sigma`; at least MIN_SIGMA."""
+    return max(joined_sigma(sigma, releases), MIN_SIGMA)
 
 
 def held_out(plan: FitPlan, model: Trained, chosen: Chosen, sigma: int) -> dict[str, Any]:

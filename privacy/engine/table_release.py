@@ -17,8 +17,8 @@ from privacy.engine.measure.contributions import FREE, ONE, Integers
 from privacy.engine.measure.evaluate import Bools, Rows
 from privacy.engine.measure.mechanisms import add_noise
 from privacy.engine.measure.tables import Column, Pair, count, first_rows
-from privacy.engine.plan.pricing import Z95
-from privacy.engine.plan.tables import FIRST, SECOND, ColumnParts, TablePlan, part_sigma
+from privacy.engine.plan.pricing import Z95, joined_sigma
+from privacy.engine.plan.tables import FIRST, SECOND, ColumnParts, TablePlan
 from privacy.engine.synthetic_rows import draw_parts
 from privacy.engine.table_model import (
     NoisyTable,
@@ -86,8 +86,8 @@ def second_pass(plan: TablePlan, chosen: Sequence[Pair]) -> tuple[list[Pair], li
 
 def _released(plan: TablePlan, counted: Count, sigma: int) -> TableFigures:
     tables, weights = first_pass(plan)
-    first = _noisy(tables, weights, counted(tables), part_sigma(sigma, FIRST))
-    sigma_again = part_sigma(sigma, SECOND)
+    first = _noisy(tables, weights, counted(tables), joined_sigma(sigma, FIRST))
+    sigma_again = joined_sigma(sigma, SECOND)
     steps = _steps(plan, first, sigma_again / plan.again(max(1, 2 * len(plan.columns) - 3)))
     tables, weights = second_pass(plan, [pair for step in steps for pair in step.pairs])
     return _figures(plan, [*first, *_noisy(tables, weights, counted(tables), sigma_again)], steps)

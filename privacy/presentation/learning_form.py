@@ -7,6 +7,8 @@ from privacy.engine.language.expressions import Column, In
 from privacy.engine.language.learning import (
     MAX_LAYERS,
     MAX_UNITS,
+    SYNTHETIC_BINS,
+    TEST_SHARE,
     Amount,
     CategoryFeature,
     Choice,
@@ -20,7 +22,7 @@ from privacy.engine.language.learning import (
 )
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import KEPT_AS_NUMBERS, ColumnSpec, Kind, QueryRefused, TableSpec
-from privacy.engine.plan.fits import whole_values
+from privacy.engine.plan.fits import BINS, whole_values
 from privacy.presentation.learning_in_words import features
 from privacy.presentation.readable import FLAGS
 
@@ -33,10 +35,8 @@ SHAPES = {
     PARTS: "Steps: equal parts",
 }
 WHETHER, IS, WHICH, AMOUNT, EVENTS = "whether", "is", "which", "amount", "events"
-TEST_SHARE = 20
+PERCENT_TESTED = round(TEST_SHARE * 100)
 """Percent of the people on whom a model is tested, unless somebody chooses otherwise."""
-TABLE_BINS = 16
-FIRST_PARTS = 16
 Choices = list[tuple[str, Any]]
 
 
@@ -80,7 +80,9 @@ def measure_of(fields: Mapping[str, Any], table: TableSpec) -> Fit | SyntheticTa
         columns = tuple(fields.get("columns") or ())
         if not columns:
             raise QueryRefused("Choose the columns of the table.")
-        return SyntheticTable(columns, fields.get("table_bins") or TABLE_BINS, fields.get("focus") or None)
+        return SyntheticTable(
+            columns, fields.get("table_bins") or SYNTHETIC_BINS, fields.get("focus") or None
+        )
     outcome = _outcome(str(fields.get("outcome") or ""), str(fields.get("value") or "").strip(), table)
     names = fields.get("predictors") or ()
     if not names:
@@ -90,7 +92,7 @@ def measure_of(fields: Mapping[str, Any], table: TableSpec) -> Fit | SyntheticTa
         outcome,
         tuple(_feature(name, _bins(fields), table) for name in names),
         _hidden(str(fields.get("hidden") or "")),
-        (TEST_SHARE if share is None else share) / 100,
+        (PERCENT_TESTED if share is None else share) / 100,
         fields.get("steps") or None,
         fields.get("people") or None,
     )
@@ -122,7 +124,7 @@ def _bins(fields: Mapping[str, Any]) -> int | None:
         case "slope":
             return 0
         case "parts":
-            return fields.get("parts") or FIRST_PARTS
+            return fields.get("parts") or BINS
         case _:
             return None
 
@@ -143,7 +145,7 @@ def _hidden(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if len(parts) > MAX_LAYERS or not all(part.isdecimal() and 1 <= int(part) <= MAX_UNITS for part in parts):
         raise QueryRefused(
-            f"“{text[:40]}” are no hidden units. Enter one or two numbers from 1 to {MAX_UNITS}, such as 16 or 16, 8."
+            f"Enter one or two numbers of hidden units from 1 to {MAX_UNITS}, such as 16 or 16, 8, not “{text[:40]}”."
         )
     return tuple(map(int, parts))
 

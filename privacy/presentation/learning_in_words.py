@@ -40,14 +40,14 @@ def title(measure: Fit | SyntheticTable) -> str:
 
 
 def outcome(item: Outcome) -> str:
-    """Return what a model predicts: `whether income is high`, `wage`, `the number of children`, `which region`."""
+    """Return what a model predicts: `whether income is high`, `wage`, `the number of events (visits)`, `which town`."""
     match item:
         case YesNo(test):
             return f"whether {condition(test)}"
         case Amount(of):
             return expression(of)
         case Events(of):
-            return f"the number of events {expression(of)}"
+            return f"the number of events ({expression(of)})"
         case Choice(column):
             return f"which {column}"
 
@@ -108,11 +108,7 @@ def training(measure: Fit, table: TableSpec, public_size: int, mu: float) -> Tra
     plan = plan_fit(measure, table)
     people = max(1, round((measure.people or public_size) * (1 - measure.test_share)))
     ratio = noise_to_signal(plan.weights, people, mu)
-    as_exact = (
-        float(f"{SPREAD / (SPREAD / people + ratio * ratio):.2g}")
-        if isinstance(measure.outcome, YesNo)
-        else None
-    )
+    as_exact = SPREAD / (SPREAD / people + ratio * ratio) if isinstance(measure.outcome, YesNo) else None
     return Training(
         steps=plan.steps,
         weights=plan.weights,

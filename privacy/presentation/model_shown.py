@@ -18,19 +18,12 @@ MEASURES = {
         "AUC",
         "how often somebody for whom it is true scores above somebody for whom it is not; ½ is chance",
     ),
-    "base_rate": (
-        "Base rate",
-        "how often it is true",
-    ),
-    "log_loss": ("Log loss", "the mean surprise; lower is better"),
-    "brier": ("Brier score", "the mean square of what was wrong with the probability; lower is better"),
+    "base_rate": ("Base rate", "how often it is true"),
     "r_squared": ("R²", "the part of the variance that the model explains"),
     "rmse": ("Root mean square error", "how far predictions are off, large errors counting more"),
-    "mae": ("Mean absolute error", "how far predictions are off, in the mean"),
-    "mean": ("Mean", "of the outcome itself"),
-    "deviance_explained": ("Deviance explained", "the part of the deviance that the model explains"),
 }
-"""Names and meanings of what is measured on people who were left out."""
+"""Names and meanings of what is measured on people kept for the test."""
+OF_A_CHOICE = {**MEASURES, "base_rate": ("Base rate", "how often the most frequent value is the right one")}
 UNITS = {
     "logistic": "log-odds",
     "multinomial": "log-odds beside the other values",
@@ -44,7 +37,7 @@ SHARES = {"logistic", "multinomial"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One figure from people who were left out, as text."""
+    """One figure from people kept for the test, as text."""
 
     name: str
     means: str
@@ -53,19 +46,14 @@ class Measure:
     high: str
 
 
-COMMONEST = "how often the most frequent value occurs; whoever always gives it is right so often"
-
-
 def measures(model: Mapping[str, Any]) -> list[Measure]:
-    """Return what was measured on people who were left out; none if nobody was."""
+    """Return what was measured on people kept for the test; none if nobody was."""
     held_out = model["held_out"]
-    return [_measure(each, model["family"]) for each in held_out["measures"]] if held_out else []
+    known = OF_A_CHOICE if model["classes"] else MEASURES
+    return [_measure(each, *known[each["name"]]) for each in held_out["measures"]] if held_out else []
 
 
-def _measure(figure: Mapping[str, Any], family: str) -> Measure:
-    name, means = MEASURES.get(figure["name"], (str(figure["name"]).replace("_", " ").capitalize(), ""))
-    if figure["name"] == "base_rate" and family == "multinomial":
-        means = COMMONEST
+def _measure(figure: Mapping[str, Any], name: str, means: str) -> Measure:
     value, (low, high) = figure["value"], ends(figure)
     places = None if low is None or high is None else words.places((high - low) / 2)
     return Measure(
@@ -86,10 +74,16 @@ def ends(figure: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
 
 def people_tested(model: Mapping[str, Any]) -> str:
-    """Return the noisy number of people who were left out, as `about 9,770`."""
+    """Return the noisy number of people kept for the test, as `about 9,770`."""
     held_out = model["held_out"]
     value = held_out and held_out["people"]["value"]
     return f"about {max(0.0, value):,.0f}" if value is not None else "an unknown number of"
+
+
+def most_error(model: Mapping[str, Any]) -> str:
+    """Return the largest error that counts as it is, for a model of numbers; empty for others."""
+    limit = (model["held_out"] or {}).get("limit")
+    return "" if limit is None else words.sized(limit)
 
 
 def calibration(model: Mapping[str, Any], widths: Mapping[str, int]) -> dict[str, SafeString] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.utils.safestring import SafeString, mark_safe
 
-from privacy.presentation import model_charts, svg_charts, words
+from privacy.presentation import model_charts, readable, svg_charts, words
 from privacy.presentation.exports import cells
 from privacy.presentation.model_charts import Pair
 from privacy.presentation.svg_charts import MOST_BARS, Bar
@@ -57,15 +57,15 @@ def keeps(table: Mapping[str, Any]) -> list[str]:
     kept = [row for row in pairs(table) if row.in_tree]
     found = ["The share of each value of each column, up to the noise shown with it."]
     if kept:
-        found.append(f"How these columns go together: {_listed(kept)}.")
-    found.append(
-        "What follows from these: columns that both go with a third one go together as far as it explains it."
-    )
+        found += [
+            f"How these columns go together: {_listed(kept)}.",
+            "What follows from these: columns that both go with a third one go together as far as it explains it.",
+        ]
     return found
 
 
 def loses(table: Mapping[str, Any]) -> list[str]:
-    """Return what they have not, in sentences."""
+    """Return what they do not have in common, in sentences."""
     lost = [row for row in pairs(table) if row.lost > CLEAR]
     found = []
     if lost:
@@ -124,7 +124,7 @@ def columns(result: Mapping[str, Any]) -> list[ColumnShown]:
 
 
 def _column(column: Mapping[str, Any], name: str, lines: Sequence[Mapping[str, Any]]) -> ColumnShown:
-    flags = {"0": "no", "1": "yes"} if column.get("kind") == "boolean" else {}
+    flags = readable.FLAGS if column.get("kind") == "boolean" else {}
     bars, shares = [], []
     for line in lines:
         label, figure = flags.get(line["key"][1], line["key"][1]), line["figures"][0]

@@ -50,11 +50,12 @@ def _released(request: UserRequest, item: Answer, asked: Fit, table: TableSpec |
         "outcome": learning_in_words.outcome(readable(asked.outcome, table) if table else asked.outcome),
         "measures": model_shown.measures(model),
         "tested": model_shown.people_tested(model),
+        "most_error": model_shown.most_error(model),
         "calibration": model_shown.calibration(model, WIDTHS),
         "classes": classes,
         "chosen": chosen,
         "features": model_shown.features(
-            _with_what_can_be(model, table),
+            model,
             classes.index(chosen) if classes else None,
             lambda name, label: words.label(name, label, table),
         ),
@@ -67,14 +68,6 @@ def _released(request: UserRequest, item: Answer, asked: Fit, table: TableSpec |
         "calls": programs.calls(item),
         "no_csv": not weights,
     }
-
-
-def _with_what_can_be(model: Mapping[str, Any], table: TableSpec | None) -> dict[str, Any]:
-    """Return a model without the weights of missing values in columns that lack none: these are noise alone."""
-    columns = table.columns if table else {}
-    full = {name for name, spec in columns.items() if not spec.nullable}
-    kept = [{**each, "missing": None} if each["name"] in full else each for each in model["features"]]
-    return {**model, "features": kept}
 
 
 def _class(request: UserRequest, classes: list[str]) -> str:

@@ -168,7 +168,7 @@ def test_an_answer_has_weights_and_says_how_well_it_predicts():
     assert len(answer.held_out.calibration) == 20
     assert "accuracy" in repr(answer)
     assert "accuracy" in repr(answer.held_out)
-    assert "people who were left out" in answer.held_out._repr_html_()
+    assert "people kept for the test" in answer.held_out._repr_html_()
     assert "north" in answer._repr_html_()
     answer.model["features"].clear()
     assert answer.model["features"]

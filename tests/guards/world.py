@@ -16,6 +16,7 @@ from requests_app import services as lane
 from tests import make
 from tests.guards.pages import KINDS
 from tests.makers import code as coded
+from tests.makers import learned
 from tests.makers import privacy as shares
 
 MARK = "Quetzalcoatlus"
@@ -41,6 +42,7 @@ def world(settings) -> dict[str, UUID]:
     make.grant(dataset, share.scientist)
     answer = shares.answer(share, epsilon=0.5)
     lifecycle.compute(str(answer.pk))
+    learned.table(share)
     shares.batch(share, shares.PEOPLE_COUNTED, epsilon=0.5)
     coded.found(share)
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")

@@ -136,7 +136,7 @@ def _model(asked: Fit) -> dict[str, Any]:
     measures = {
         "logistic": [("accuracy", 0.853, 0.006), ("auc", 0.905, 0.007), ("base_rate", 0.24, 0.006)],
         "linear": [("r_squared", 0.44, 0.02), ("rmse", 5400.0, 120.0)],
-        "multinomial": [("accuracy", 0.61, 0.01)],
+        "multinomial": [("accuracy", 0.61, 0.01), ("base_rate", 0.4, 0.01)],
     }
     family = FAMILIES[type(asked.outcome)]
     bins = [(k / 10, (k + 1) / 10) for k in range(10)]
@@ -159,6 +159,7 @@ def _model(asked: Fit) -> dict[str, Any]:
             "people": figure("people", 203.1, 9.0),
             "measures": [figure(*each) for each in measures[family]],
             "calibration": calibration if family == "logistic" else [],
+            **({"limit": 40_000.0} if family == "linear" else {}),
         },
     }
     if asked.hidden:
@@ -175,6 +176,7 @@ def _table() -> dict[str, Any]:
     third = 1 / 3
     return {
         "people": 987.6,
+        "people_error": 31.0,
         "focus": None,
         "columns": [
             _column("year", "integer", edges=[1990, 1995, 1999], decimals=0),
@@ -184,8 +186,8 @@ def _table() -> dict[str, Any]:
         "root": 0,
         "shares": [0.5, 0.5],
         "tree": [
-            {"parent": 0, "child": 1, "shares": [[0.9, 0.1, 0.0, 0.0], [0.0, 0.2, 0.7, 0.1]]},
-            {"parent": 1, "child": 2, "shares": [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [third, 2 * third]]},
+            {"parent": 0, "beside": None, "child": 1, "shares": [[0.9, 0.1, 0.0, 0.0], [0.0, 0.2, 0.7, 0.1]]},
+            {"parent": 1, "beside": None, "child": 2, "shares": [[0.5, 0.5]] * 3 + [[third, 2 * third]]},
         ],
         "pairs": [
             {"columns": [0, 1], "measured": 0.82, "kept": 0.81, "error": 0.02, "in_tree": True},

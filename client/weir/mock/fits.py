@@ -35,9 +35,6 @@ MOST_ROWS = 50_000
 """The most mock rows that a model is trained on here."""
 LEVELS = 10
 """Parts of the predictions of a number; of a probability, twice as many."""
-FAMILIES: dict[type, str] = {
-    le.YesNo: "logistic", le.Amount: "linear", le.Events: "poisson", le.Choice: "multinomial",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ def fitted(query: g.Query, data: MockRows) -> tuple[Json, list[str]]:
 
 
 def _outcome(outcome: le.Outcome, data: MockRows) -> Outcome:
-    family, rows = FAMILIES[type(outcome)], data.rows
+    family, rows = words.FAMILIES[type(outcome)].lower(), data.rows
     if isinstance(outcome, le.YesNo):
         yes = holds(outcome.condition, rows)
         return Outcome(family, yes.astype(np.float64), yes | holds(g.Not(outcome.condition), rows))
@@ -230,7 +227,7 @@ def _lines(features: Sequence[Places], effects: Floats) -> Iterator[tuple[tuple[
 
 
 def _held_out(outcome: Outcome, means: Floats, y: Floats, testing: People) -> Json:
-    """Return how well the people who were left out are predicted, without intervals."""
+    """Return how well the people kept for the test are predicted, without intervals."""
     weights, more = testing.shares, {}
     if outcome.classes:
         table = y.T @ (weights[:, None] * np.eye(len(outcome.classes))[means.argmax(axis=1)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -57,9 +58,10 @@ class Places:
     @property
     def words(self) -> list[str]:
         """What each place stands for."""
-        parts = [
-            f"{number(low)} to {number(high)}" for low, high in zip(self.edges, self.edges[1:], strict=False)
-        ]
+        ends = [f"{edge:.6g}" for edge in self.edges]
+        if len(set(ends)) < len(ends):
+            ends = [number(edge) for edge in self.edges]
+        parts = [f"{low} to {high}" for low, high in pairwise(ends)]
         return [*(self.labels or parts or ("slope",)), *(["missing"] if self.can_be_missing else [])]
 
 

@@ -1,4 +1,7 @@
-"""Synthetic tables of mock rows: the same tree of columns as the portal makes, from exact counts."""
+"""Synthetic tables of mock rows: the same tree of columns as the portal makes, from exact counts.
+
+On the portal a column can also follow a second one beside its parent. Here it follows its parent alone.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,7 @@ def synthetic(query: g.Query, data: MockRows) -> tuple[dict[str, Any], list[str]
     if cells > le.MAX_TABLE_CELLS:
         raise NotOffered(
             f"The pairs of these columns have {cells:,} cells, and at most {le.MAX_TABLE_CELLS:,} can be counted. Use "
-            "fewer parts or fewer columns, above all columns with fewer values."
+            "fewer columns, columns with fewer values, or fewer parts."
         )
     rows = _first_rows(query, data)
     if not len(rows):
@@ -108,7 +111,8 @@ def synthetic(query: g.Query, data: MockRows) -> tuple[dict[str, Any], list[str]
             "root": root,
             "shares": shares[root].tolist(),
             "tree": [
-                {"parent": parent, "child": child, "shares": given.tolist()} for parent, child, given in edges
+                {"parent": parent, "beside": None, "child": child, "shares": given.tolist()}
+                for parent, child, given in edges
             ],
             "pairs": _associations(pairs, shares, root, edges),
         },

@@ -19,8 +19,10 @@ MAX_FEATURE_BINS = 64
 MAX_LAYERS = 2
 MAX_UNITS = 64
 MAX_CLASSES = 50
+TEST_SHARE = 0.2
 MAX_TEST_SHARE = 0.5
 MAX_SYNTHETIC_COLUMNS = 40
+SYNTHETIC_BINS = 16
 MAX_SYNTHETIC_BINS = 32
 
 
@@ -91,7 +93,7 @@ class Fit:
     outcome: Outcome
     features: tuple[Feature, ...]
     hidden: tuple[int, ...] = ()
-    test_share: float = 0.2
+    test_share: float = TEST_SHARE
     steps: int | None = None
     people: int | None = None
 
@@ -105,5 +107,5 @@ class SyntheticTable:
     """
 
     columns: tuple[str, ...]
-    bins: int = 16
+    bins: int = SYNTHETIC_BINS
     focus: str | None = None

@@ -20,7 +20,7 @@ from privacy.engine.language.expressions import (
     Predicate,
 )
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
-from privacy.engine.language.sql_statement import LEARNING, NO_SQL, Node
+from privacy.engine.language.sql_statement import Node
 
 
 def comparison(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
@@ -104,7 +104,6 @@ def expression_refusal(node: Node) -> str:
 
 WINDOWS = "window functions are not supported: they look at other people's rows."
 INSTEAD = {
-    **dict.fromkeys(LEARNING, NO_SQL),
     "covarsamp": "COVAR_SAMP is not supported: ask for COVAR_POP",
     "min": "MIN is not supported because one person alone determines it: ask for QUANTILE(x, 0.01)",
     "std": "STD is not supported: ask for STDDEV",

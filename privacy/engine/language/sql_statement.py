@@ -23,10 +23,19 @@ WORDS = {
     "select", "from", "where", "group", "by", "as", "and", "or", "not", "in", "is", "null", "between", "case", "when",
     "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc", "limit", "having", "offset",
 }  # fmt: skip
-LEARNING = ("fit", "train", "predict", "synthesize")
+LEARNING = {
+    "fit",
+    "train",
+    "predict",
+    "synthesize",
+    "logistic",
+    "logistic_regression",
+    "poisson",
+    "multinomial",
+}
 NO_SQL = (
     "models and synthetic tables cannot be asked for in SQL. Choose “Model that predicts a column” or “Synthetic "
-    "table” in the form, or ask with the API or the Python client"
+    "table” in the form, or ask with the API or the Python client."
 )
 PLACED = re.compile(r"Line \d+, column \d+:")
 Node: TypeAlias = exp.Expr
@@ -45,9 +54,7 @@ def statement(text: str, columns: Collection[str]) -> exp.Select:
     names = {name.casefold() for name in columns} - WORDS
     try:
         tokens = [_plain(token, names) for token in DIALECT.tokenize(text)]
-        if tokens and tokens[0].text.casefold() in LEARNING:
-            place = f"Line {tokens[0].line}, column {tokens[0].col - (tokens[0].end - tokens[0].start)}"
-            raise QueryRefused(f"{place}: {NO_SQL}.")
+        _refuse_learning(tokens)
         statements = DIALECT.parser().parse(tokens, text)
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad, text)) from bad
@@ -59,6 +66,14 @@ def statement(text: str, columns: Collection[str]) -> exp.Select:
         raise QueryRefused("This SQL has too many parts. Simplify it.")
     _place_functions(statements[0], tokens)
     return statements[0]
+
+
+def _refuse_learning(tokens: Sequence[Token]) -> None:
+    """Raise QueryRefused for `FIT …` and `SELECT FIT(…)`, in the words of databases that train models in SQL."""
+    for k, token in enumerate(tokens):
+        called = k + 1 < len(tokens) and tokens[k + 1].token_type == TokenType.L_PAREN
+        if token.text.casefold() in LEARNING and (k == 0 or called):
+            raise QueryRefused(f"Line {token.line}, column {token.col - (token.end - token.start)}: {NO_SQL}")
 
 
 def _place_functions(select: exp.Select, tokens: Sequence[Token]) -> None:

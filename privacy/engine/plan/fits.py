@@ -47,10 +47,6 @@ from privacy.engine.measure.evaluate import Floats
 STEPS, BINS = 60, 16
 """What an open question is checked with before it has a price, which decides them (`plan.learning`)."""
 LOGISTIC, LINEAR, POISSON, MULTINOMIAL = "logistic", "linear", "poisson", "multinomial"
-MODEL_NOTE = (
-    "; gradient descent on sums of gradients, each the mean over one subject's rows; subjects chosen by their keyed "
-    "digests test the model in one release instead"
-)
 MISSING, SLOPE = "missing", "slope"
 
 
@@ -145,7 +141,7 @@ class FitPlan:
 def noise_to_signal(weights: int, people: float, mu: float) -> float:
     """Return the norm of a gradient's noise, averaged over all steps, over the clip: sqrt(weights) / (people mu).
 
-    Below .01 a model is nearly as good as without noise, at 1 it has learnt nothing. `mu`: of the whole answer.
+    Far below 1 a model is nearly as good as without noise, at 1 it has learnt nothing. `mu`: of the whole answer.
     """
     return math.sqrt(weights) / (max(people, 1.0) * mu)
 
@@ -272,8 +268,8 @@ def _scale(interval: Interval) -> tuple[float, float]:
 
 def _places(feature: Feature, first: int, table: TableSpec) -> Places:
     of = read_by(feature)
-    whole = isinstance(of, Column) and of.name in table.columns and not table.columns[of.name].nullable
-    return replace(_places_of(feature, first, table), can_be_missing=not whole)
+    complete = isinstance(of, Column) and of.name in table.columns and not table.columns[of.name].nullable
+    return replace(_places_of(feature, first, table), can_be_missing=not complete)
 
 
 def _places_of(feature: Feature, first: int, table: TableSpec) -> Places:

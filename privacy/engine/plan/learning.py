@@ -6,12 +6,13 @@ from dataclasses import replace
 from privacy.engine.language.learning import MAX_STEPS, MIN_STEPS, Feature, Fit, NumberFeature
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import TableSpec
-from privacy.engine.plan.fits import BINS, plan_fit, whole_values
+from privacy.engine.plan.fits import BINS, noise_to_signal, plan_fit, whole_values
 
-CLEAR = 400
-"""Numbers are cut into parts if n mu / sqrt(weights) is at least this. With fewer people parts cost more than they
-give: measured on the CPS sample and on census data (docs/benchmarks.md)."""
-STEPS_PER_CLEAR = 4
+NOISE_OF_PARTS = 1 / 400
+"""Numbers are cut into parts if the noise is at most this part of the signal. With fewer people parts cost more than
+they give: measured on the CPS sample and on census data (docs/benchmarks.md)."""
+STEPS_AT_1 = 4
+"""Steps where noise is as large as the signal. They grow with the square root of signal over noise."""
 
 
 def explicit(query: Query, table: TableSpec, *, public_size: int, mu: float) -> Query:
@@ -28,17 +29,12 @@ def explicit(query: Query, table: TableSpec, *, public_size: int, mu: float) -> 
     plan_fit(measure, table)
     parts = tuple(_cut(feature, table) for feature in measure.features)
     cut = replace(measure, features=parts)
-    if clear(training, mu, plan_fit(cut, table).weights) < CLEAR:
+    if noise_to_signal(plan_fit(cut, table).weights, training, mu) > NOISE_OF_PARTS:
         cut = replace(measure, features=tuple(map(_straight, measure.features, parts)))
-    weights = plan_fit(cut, table).weights
-    steps = round(STEPS_PER_CLEAR * math.sqrt(clear(training, mu, weights)))
+    noise = noise_to_signal(plan_fit(cut, table).weights, training, mu)
+    steps = round(STEPS_AT_1 / math.sqrt(noise))
     steps = measure.steps or min(max(steps, MIN_STEPS), MAX_STEPS)
     return replace(query, measure=replace(cut, steps=steps, people=people))
-
-
-def clear(people: float, mu: float, weights: int) -> float:
-    """Return how far the people's gradients can stand out from the noise: n mu / sqrt(weights)."""
-    return people * mu / math.sqrt(weights)
 
 
 def _cut(feature: Feature, table: TableSpec) -> Feature:

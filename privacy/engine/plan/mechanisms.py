@@ -3,7 +3,7 @@
 from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import Distribution, PersonQuantiles, Quantiles, Query
 from privacy.engine.measure.prefixes import takes_roots
-from privacy.engine.plan.fits import MODEL_NOTE, STEPS
+from privacy.engine.plan.fits import STEPS
 from privacy.engine.plan.searches import MOST_STEPS
 from privacy.engine.plan.tables import TABLE_RELEASES
 
@@ -32,5 +32,8 @@ def mechanism_of(query: Query) -> str:
     if isinstance(query.measure, SyntheticTable):
         text += "; one row of each person counted in pairs of columns, in two passes; a model fitted to them"
     if isinstance(query.measure, Fit):
-        text += MODEL_NOTE
+        text += (
+            "; gradient descent on sums of gradients, each the mean over one subject's rows; subjects chosen by their "
+            "keyed digests test the model in one release instead"
+        )
     return text

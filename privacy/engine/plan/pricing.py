@@ -75,6 +75,11 @@ class Priced(Protocol):
     def joined(self) -> int: ...
 
 
+def joined_sigma(sigma: int, releases: int) -> int:
+    """Return ceil(sigma / sqrt(releases)), exactly: one release with such noise costs at most what so many cost."""
+    return math.isqrt(-(-sigma * sigma // releases) - 1) + 1
+
+
 def offer_for_mu(plan: Priced, mu: float, budget_mu: float) -> Offer:
     """Return the offer whose noise makes this answer mu-GDP. Raises QueryRefused."""
     if not (math.isfinite(mu) and mu > 0):
@@ -98,12 +103,14 @@ def mu_of(asked: Mapping[str, float], delta: float, budget_mu: float) -> float:
     try:
         return noise_mu(asked["epsilon"], delta)
     except ValueError as outside:
-        raise QueryRefused(str(outside)) from outside
+        raise QueryRefused(str(outside), place="epsilon") from outside
 
 
 def _check_share(share: float) -> None:
     if not 0 < share <= 1:
-        raise QueryRefused("The share of the budget must be above 0 and at most 1, such as 0.05.")
+        raise QueryRefused(
+            "The share of the budget must be above 0 and at most 1, such as 0.05.", place="share"
+        )
 
 
 def offer_for_share(design: Design, share: float, budget_mu: float) -> Offer:

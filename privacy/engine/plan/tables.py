@@ -115,11 +115,6 @@ class TablePlan:
         return math.isqrt(ONE * ONE // tables)
 
 
-def part_sigma(sigma: int, releases: int) -> int:
-    """Return ceil(sigma / sqrt(releases)), exactly: such noise costs at most what so many releases cost."""
-    return math.isqrt(-(-sigma * sigma // releases) - 1) + 1
-
-
 def design_table(query: Query, measure: SyntheticTable, table: TableSpec) -> TablePlan:
     """Check a question for a synthetic table and plan it. Raises QueryRefused with the reason; reads no rows."""
     if query.by:
@@ -152,7 +147,7 @@ def design_table(query: Query, measure: SyntheticTable, table: TableSpec) -> Tab
     if plan.cells > MAX_TABLE_CELLS:
         raise QueryRefused(
             f"The pairs of these columns have {plan.cells:,} cells, and at most {MAX_TABLE_CELLS:,} can be counted. "
-            "Use fewer parts or fewer columns, above all columns with fewer values.",
+            "Use fewer columns, columns with fewer values, or fewer parts.",
             place="query.measure.columns",
         )
     return plan

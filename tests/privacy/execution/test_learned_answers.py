@@ -8,7 +8,7 @@ from django.db import connections
 
 from common.errors import Refused
 from privacy import dates
-from privacy.engine.language.expressions import Column, Compare, Constant
+from privacy.engine.language.expressions import Column, Compare, Constant, In
 from privacy.engine.language.learning import CategoryFeature, Fit, NumberFeature, SyntheticTable, YesNo
 from privacy.engine.language.query import Query
 from privacy.execution import learned_answers, lifecycle, opening, settling
@@ -86,10 +86,10 @@ def test_verification_notices_an_edited_answer(budget, query):
 
 
 def test_only_people_with_rows_are_charged(budget):
-    some = Query(table="wages", measure=TABLE.measure, where=Compare("=", Column("year"), Constant(1990.0)))
+    some = Query(table="wages", measure=TABLE.measure, where=In("region", ("east",)))
     answer = computed(asked(budget, some))
     assert answer.state == Answer.State.RELEASED
-    assert set(spent(budget).tolist()) <= {0, answer.line.units}
+    assert set(spent(budget).tolist()) == {0, answer.line.units}
 
 
 @BOTH

@@ -30,7 +30,7 @@ def test_a_model_shows_its_measures_its_calibration_and_what_each_column_adds(sc
     answer = learned.model(budget)
     text = text_of(scientist, answer)
     assert "Model of whether wage > 20,000, from year and region" in text
-    assert "on about 203 people who were left out" in text
+    assert "on about 203 people kept for the test" in text
     for said in (
         "0.853",
         "0.8470 to 0.8590",
@@ -61,6 +61,7 @@ def test_a_model_of_several_values_shows_one_of_them_at_a_time(scientist, budget
         text = text_of(scientist, answer, **({"class": chosen} if chosen else {}))
         assert f'<option value="{shown}" selected>' in text
         assert "Model of which region, from year" in text
+        assert "how often the most frequent value is the right one" in text
         assert text.count('<th scope="row" class="wrap">') == 5  # the weights of one value
 
 
@@ -68,8 +69,9 @@ def test_a_model_of_an_amount_has_effects_in_its_unit_and_may_be_untested(scient
     text = text_of(scientist, learned.model(budget, Amount(Column("wage"))))
     assert "R²" in text
     assert "in EUR" in text
+    assert "Errors larger than 40,000 count as 40,000." in text
     assert "What happened over what was predicted" not in text
-    assert "Nobody was left out" in text_of(scientist, learned.model(budget, held_out=None))
+    assert "It was not tested" in text_of(scientist, learned.model(budget, held_out=None))
 
 
 def test_a_slope_is_a_line_and_a_figure_lost_in_noise_is_said(scientist, budget):
@@ -87,7 +89,7 @@ def test_a_slope_is_a_line_and_a_figure_lost_in_noise_is_said(scientist, budget)
 
 
 def test_no_weight_for_missing_is_drawn_where_no_value_can_be_missing(scientist, budget):
-    year = {"name": "year", "kind": "slope", "middle": 1995.0, "half": 4.5, "effect": -0.25, "missing": 7.0}
+    year = {"name": "year", "kind": "slope", "middle": 1995.0, "half": 4.5, "effect": -0.25, "missing": None}
     assert ">missing</text>" not in text_of(scientist, learned.model(budget, features=[year]))
 
 
@@ -160,6 +162,8 @@ def test_what_is_not_out_yet_counts_down_to_its_deadline(scientist, budget, made
     assert "or it is lost" in text_of(scientist, answer)
     found.update(state="lost")
     assert "This answer is lost" in text_of(scientist, answer)
+    found.update(state="voided")
+    assert "nothing was charged" in text_of(scientist, answer)
 
 
 def test_lists_say_which_kind_of_answer_it_is(scientist, budget):
@@ -233,7 +237,10 @@ def test_an_error_cannot_be_chosen_for_a_model_but_a_share_can(scientist, page):
             "“south” is not a value of “region”: east, north, west.",
         ),
         ({"predictors": []}, "Choose the columns from which it is predicted."),
-        ({"hidden": "16, 0"}, "“16, 0” are no hidden units."),
+        (
+            {"hidden": "16, 0"},
+            "Enter one or two numbers of hidden units from 1 to 64, such as 16 or 16, 8, not “16, 0”.",
+        ),
         ({"steps": "5"}, "Steps of the training: Enter a whole number from 20 to 200."),
         ({"measure": "table_of"}, "Choose the columns of the table."),
     ],
@@ -243,7 +250,9 @@ def test_what_is_missing_or_wrong_is_said(scientist, page, fields, told):
     assert told in shown.context["refusal"]
 
 
-@pytest.mark.parametrize("text", ["FIT wage ON year FROM wages", "SELECT FIT(wage) FROM wages"])
+@pytest.mark.parametrize(
+    "text", ["FIT wage ON year FROM wages", "SELECT FIT(wage) FROM wages", "SELECT predict (wage) FROM wages"]
+)
 def test_sql_says_where_models_are_asked_for(scientist, page, text):
     shown = scientist.post(
         page, {"source": "sql", "sql": text, "goal": "epsilon", "epsilon": "1", "then": "price"}

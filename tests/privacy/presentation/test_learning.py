@@ -17,7 +17,7 @@ from privacy.engine.language.learning import (
 )
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import ColumnSpec, Kind
-from privacy.presentation import learning_in_words, words
+from privacy.presentation import learning_in_words, table_shown, words
 from privacy.presentation.learning_form import outcomes
 from privacy.presentation.query_form import Line, fields_of, query_of
 from tests.privacy.make_table import SPEC
@@ -82,7 +82,7 @@ def test_what_can_be_predicted_follows_from_the_declarations():
             "whether a column has a value",
             "Model of whether region is east, from hours, with 16 and 8 hidden units in 2 layers",
         ),
-        ("how many", "Model of the number of events wage, from hours and union"),
+        ("how many", "Model of the number of events (wage), from hours and union"),
         ("a table", "Synthetic table of wage and region, with a focus on region"),
     ],
 )
@@ -93,6 +93,14 @@ def test_titles(what, title):
 def test_a_long_title_names_some_columns():
     columns = tuple(f"c{k}" for k in range(12))
     assert learning_in_words.title(SyntheticTable(columns)).endswith("c5, c6 and 5 other columns")
+
+
+def test_a_table_without_pairs_claims_none():
+    alone = {"columns": [{"name": "wage"}], "pairs": []}
+    assert table_shown.keeps(alone) == [
+        "The share of each value of each column, up to the noise shown with it."
+    ]
+    assert "Pairs" not in " ".join(table_shown.loses(alone))
 
 
 def test_noise_and_people_say_what_a_training_is_worth():

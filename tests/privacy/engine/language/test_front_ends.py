@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privacy.engine.language.expressions import And, Column, In, Not
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import (
     Count,
     CountSubjects,
@@ -29,7 +30,8 @@ from privacy.engine.plan.designs import design
 from tests.privacy.engine.test_engine import QUERIES
 from tests.privacy.make_table import SPEC
 
-WITHOUT_SQL = (Quantiles, PersonQuantiles, Distribution, Regression)  # several quantiles at once, that is
+# Of quantiles, several at once.
+WITHOUT_SQL = (Quantiles, PersonQuantiles, Distribution, Regression, Fit, SyntheticTable)
 
 REFUSED = {
     "select wage from wages": "column 8: “wage” must be in GROUP BY",

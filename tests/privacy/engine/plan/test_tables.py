@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from privacy.engine.language.learning import MAX_SYNTHETIC_COLUMNS, Fit, SyntheticTable, YesNo
+from privacy.engine.language.learning import MAX_SYNTHETIC_COLUMNS, SyntheticTable
 from privacy.engine.language.query import Count, Query
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.measure.contributions import ONE
@@ -15,8 +15,8 @@ from privacy.engine.plan import deadlines
 from privacy.engine.plan.caps import is_capped
 from privacy.engine.plan.designs import design
 from privacy.engine.plan.mechanisms import mechanism_of, most_releases
-from privacy.engine.plan.pricing import offer_for_mu
-from privacy.engine.plan.tables import FIRST, SECOND, TablePlan, part_sigma
+from privacy.engine.plan.pricing import joined_sigma, offer_for_mu
+from privacy.engine.plan.tables import FIRST, SECOND, TablePlan
 
 
 def spec(*columns: ColumnSpec) -> TableSpec:
@@ -100,7 +100,6 @@ def test_parts_hold_equally_many_values_or_are_equally_wide(declared, edges, wor
         ),
         (replace(asked(), by=("c1",)), "cannot be grouped", "query.by"),
         (replace(asked(), rows=1), "Each person counts with one row", "query.rows"),
-        (replace(asked(), measure=Fit(outcome=YesNo(None), features=())), "Models", ""),
     ],
 )
 def test_what_cannot_be_a_synthetic_table_is_refused_with_a_place(query, why, place):
@@ -132,7 +131,7 @@ def test_weights_fill_the_clip_and_never_exceed_it(columns):
 
 @pytest.mark.parametrize("sigma", [MIN_SIGMA * 4, ONE, ONE + 1, 7 * ONE + 3, 2**45 + 1, 2**60])
 def test_both_passes_together_cost_no_more_than_all_releases(sigma):
-    first, second = part_sigma(sigma, FIRST), part_sigma(sigma, SECOND)
+    first, second = joined_sigma(sigma, FIRST), joined_sigma(sigma, SECOND)
     assert Fraction(1, first**2) + Fraction(1, second**2) <= Fraction(FIRST + SECOND, sigma**2)
     assert (first - 1) ** 2 * FIRST < sigma**2
     assert (second - 1) ** 2 * SECOND < sigma**2
@@ -140,7 +139,7 @@ def test_both_passes_together_cost_no_more_than_all_releases(sigma):
 
 def test_a_price_leaves_noise_enough_for_the_second_pass():
     plan = design(asked(), spec(column(Kind.INTEGER, 0, 5)))
-    assert part_sigma(offer_for_mu(plan, 9.9, 20.0).sigma, SECOND) >= MIN_SIGMA
+    assert joined_sigma(offer_for_mu(plan, 9.9, 20.0).sigma, SECOND) >= MIN_SIGMA
     with pytest.raises(QueryRefused, match="this precise"):
         offer_for_mu(plan, 10.0, 20.0)
 
