@@ -40,22 +40,21 @@ def world(settings) -> dict[str, UUID]:
     Upload.objects.create(revision=draft.draft, user=owner, file_name="odd.csv", size=10)
     share = shares.budget(shares.promise(dataset))
     make.grant(dataset, share.scientist)
-    answer = shares.answer(share, epsilon=0.5)
-    lifecycle.compute(str(answer.pk))
+    lifecycle.compute(str(shares.answer(share, epsilon=0.5).pk))
     learned.table(share)
     shares.batch(share, shares.PEOPLE_COUNTED, epsilon=0.5)
     coded.found(share)
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
     lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])
-    people.register(
-        "new@weir.example",
-        name=f"{MARK} New",
-        password=make.PASSWORD,
-        affiliation="",
-        note="",
-        time_zone="UTC",
-    )
+    person = {
+        "name": f"{MARK} New",
+        "password": make.PASSWORD,
+        "affiliation": "",
+        "note": "",
+        "time_zone": "UTC",
+    }
+    people.register("new@weir.example", **person)
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
     make.worker()

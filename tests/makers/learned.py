@@ -64,7 +64,7 @@ def table(budget: Budget, columns: Sequence[str] = ("year", "region", "wage")) -
 
 def released(budget: Budget, asked: Fit | SyntheticTable, kind: str, result: dict[str, Any]) -> Answer:
     """Turn a question that no worker has taken into a released answer with this result."""
-    answer, query = shares.answer(budget), Query(table="wages", measure=asked)
+    answer, query = shares.answer(budget, epsilon=0.2), Query(table="wages", measure=asked)
     Answer.objects.filter(pk=answer.pk).update(
         kind=kind,
         query=wire.encode(query),

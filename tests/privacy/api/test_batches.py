@@ -143,7 +143,7 @@ NO_COLUMN = {"table": "wages", "measure": {"kind": "mean", "of": {"kind": "colum
         ({"query": NO_COLUMN, "share": 0.1}, "questions[1]", "Question 2: "),
         ({"sql": "SELECT 1", "share": 0.1}, "questions[1]", "Question 2: "),
         ({"sql": ROWS}, "questions[1]", "Question 2: Give either the error"),
-        ({"sql": ROWS, "share": 2.0}, "questions[1]", "Question 2: The share of the budget"),
+        ({"sql": ROWS, "share": 2.0}, "questions[1].share", "Question 2: The share of the budget"),
     ],
     ids=["wire form", "column", "sql", "no price", "share"],
 )
