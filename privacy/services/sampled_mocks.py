@@ -131,13 +131,16 @@ def quote(  # noqa: PLR0913 -- the parts of a synthetic table and its price, eac
     Raises Denied, and Refused when it cannot be made or would take more than sampled mocks may.
     """
     require(rules.may_sample_mock, by, promise)
+    return _priced(promise, _query(table, columns, bins, focus), share)
+
+
+def _priced(promise: Promise, query: Query, share: float) -> MockQuote:
     left = room(promise)
     if not 0 < share <= 1:
         raise Refused("The share of the promise must be above 0 % and at most 20 %.")
     if share > left * (1 + 1e-3):
         raise Refused(_too_much(left))
     revision = current_revision(promise.dataset)
-    query = _query(table, columns, bins, focus)
     # Priced as if the whole promise were the budget: its share is that of the promise.
     whole = Budget(promise=promise, scientist=User.objects.system_actor(), mu=promise.mu)
     declared = Declarations(revision, specs_of(revision, promise.constants))
@@ -175,15 +178,14 @@ def make(  # noqa: PLR0913 -- as `quote`
     what `quote` does, and Conflict while another one is being computed.
     """
     require(rules.may_sample_mock, by, promise)
+    query = _query(table, columns, bins, focus)
     with one_at_a_time(promise.pk):
         budget = promise.budgets.filter(scientist=User.objects.system()).first()
         if before := Answer.objects.filter(budget=budget, line__key=key).first():
-            if before.query_sha256 != questions.digest_of(_query(table, columns, bins, focus)):
+            if before.query_sha256 != questions.digest_of(query):
                 raise Conflict(questions.OTHER_QUESTIONS)
             return before
-        quoted = quote(
-            promise, by=by, table=table, columns=columns, share=share, bins=bins, focus=focus
-        ).quote
+        quoted = _priced(promise, query, share).quote
         if budget and (stored := questions.stored(budget, quoted)):
             return stored
         budget = _with_room_for(promise, budget, quoted, by=by)

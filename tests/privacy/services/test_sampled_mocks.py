@@ -63,13 +63,11 @@ def everybodys(promise) -> Budget:
 def test_mock_data_is_drawn_from_a_table_that_everybodys_budget_paid_for(promise):
     owner = promise.dataset.owner
     quoted = sampling.quote(promise, **asked(promise))
-    assert quoted.share == pytest.approx(0.1)
-    assert quoted.left == pytest.approx(0.2, rel=1e-5)
+    assert (quoted.share, quoted.left) == (pytest.approx(0.1), pytest.approx(0.2, rel=1e-5))
     assert quoted.epsilon == pytest.approx(
         noise_epsilon(promise.mu * math.sqrt(0.1), promise.noise_delta), rel=1e-6
     )
-    assert quoted.people_off > 0
-    assert quoted.seconds >= 5
+    assert min(quoted.people_off, quoted.seconds - 4) > 0
     answer = made(promise)
     with pytest.raises(Conflict, match="not released"):
         sampling.replace_mock(answer, by=owner)
@@ -80,8 +78,7 @@ def test_mock_data_is_drawn_from_a_table_that_everybodys_budget_paid_for(promise
     assert not Notification.objects.filter(text__contains="is used").exists()
     preview = sampling.preview(answer)
     assert (preview.names, preview.made_up) == (["person", "year", "region", "wage"], ["person", "year"])
-    assert len(preview.rows) == sampling.PREVIEWED
-    assert preview.off > 0
+    assert (len(preview.rows), preview.off > 0) == (sampling.PREVIEWED, True)
     assert set(preview.kept) <= {("region", "wage")}
     mock = sampling.replace_mock(answer, by=owner)
     assert (mock.answer, mock.columns) == (answer.pk, ["region", "wage"])
