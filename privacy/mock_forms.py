@@ -36,7 +36,7 @@ class MockForm(forms.Form):
         max_value=20,
         initial=5,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="It is taken from everybody's promise for good. The price says which ε this is.",
+        help_text="It is taken from the promise for good. The price says which ε this is.",
     )
 
     def __init__(self, *args: Any, columns: Sequence[str], **kwargs: Any) -> None:

@@ -63,7 +63,7 @@ def everybodys(promise) -> Budget:
 def test_mock_data_is_drawn_from_a_table_that_everybodys_budget_paid_for(promise):
     owner = promise.dataset.owner
     quoted = sampling.quote(promise, **asked(promise))
-    assert (quoted.share, quoted.left) == (pytest.approx(0.1), pytest.approx(0.2, rel=1e-5))
+    assert [quoted.share, quoted.left] == pytest.approx([0.1, 0.2], rel=1e-5)
     assert quoted.epsilon == pytest.approx(
         noise_epsilon(promise.mu * math.sqrt(0.1), promise.noise_delta), rel=1e-6
     )
@@ -100,7 +100,7 @@ def test_all_sampled_mocks_together_take_a_fifth_of_the_promise(promise):
     computed(made(promise, 0.1, columns=["year", "region"]))  # as much as is left, to three digits
     budget = everybodys(promise)
     assert 0.2 * (1 - 1e-4) < float(budget.mu_squared / promise.mu_squared) <= 0.2
-    assert (budget.generation, budget.share_used) == (1, pytest.approx(1, rel=1e-5))
+    assert [budget.generation, budget.share_used] == pytest.approx([1, 1], rel=1e-5)
     with pytest.raises(Refused, match="may take"):
         made(promise, 0.1, columns=["year"])
     with pytest.raises(Refused, match="above 0 %"):
