@@ -12,6 +12,7 @@ from datasets.queries import sampled_mocks
 from datasets.services import mocks
 from privacy import queries, rules, services
 from privacy.engine.accounting import noise_epsilon
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.execution import learned_answers
 from privacy.ledgers import verification
 from privacy.models import EVERYBODY, Answer, Budget, LedgerLine, Promise
@@ -183,6 +184,15 @@ def test_a_frozen_dataset_or_somebody_else_gets_no_sampled_mock(promise):
     datasets.freeze(promise.dataset, by=promise.dataset.owner, reason="A check.")
     with pytest.raises(Denied, match="frozen"):
         made(Promise.objects.get())
+
+
+def test_columns_of_text_are_not_offered():
+    columns = {
+        "note": ColumnSpec(name="note", kind=Kind.TEXT),
+        "age": ColumnSpec(name="age", kind=Kind.INTEGER, lower=0, upper=99),
+    }
+    spec = TableSpec(name="t", subject="person", columns=columns, max_rows=1)
+    assert sampling.offered(spec) == ["age"]
 
 
 def test_a_scientists_budget_is_answered_as_long_as_they_may_ask():
