@@ -66,6 +66,8 @@ ACTIONS: dict[str, Action] = {
     "ledger.exported": Action("Exported the ledger of people", Receiver.ACTOR),
     "log.download": Action("Downloaded the log of a run", Receiver.ACTOR),
     "log.view": Action("Opened the log of a run", Receiver.ACTOR),
+    "mock.restore": Action("Went back to the declared mock"),
+    "mock.sample": Action("Replaced mock data by a sampled mock"),
     "output.add": Action("Added an excerpt of a log to the outputs"),
     "output.download": Action("Downloaded a released file", Receiver.ACTOR),
     "output.download_held": Action("Downloaded a held file", Receiver.ACTOR),

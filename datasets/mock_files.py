@@ -1,7 +1,9 @@
 """The files of mock data: where they are stored, and how they are made.
 
 Mock data is a function of the declarations, and so is the name of its file while the revision is a draft: changed
-declarations make another file. Its first rows are stored beside it, so that no page opens the file itself.
+declarations make another file. Its first rows are stored beside it, so that no page opens the file itself. A sampled
+mock has a file of its own beside the declared one, named after its answer; which of them is shown follows from the
+database alone.
 """
 
 import json
@@ -9,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,13 +21,28 @@ from common import live
 from datasets import storage
 from datasets.declarations import mock
 from datasets.declarations.schema import MOCK_CELLS, TableSchema
-from datasets.models import Revision
+from datasets.models import Revision, SampledMock
+from datasets.queries import sampled_mocks
 
 SHOWN = 8
 
 
 def published(revision: Revision, name: str) -> Path:
+    """Return the file of a published table's mock data: the sampled mock if there is one, or the declared mock."""
+    return path_of(revision, name, sampled_mocks(revision).get(name))
+
+
+def path_of(revision: Revision, name: str, mock: SampledMock | None) -> Path:
+    """Return the file of a sampled mock or, without one, of the declared mock."""
+    return _sampled(revision, name, mock.answer) if mock else _declared(revision, name)
+
+
+def _declared(revision: Revision, name: str) -> Path:
     return storage.mock_folder(revision) / f"{name}.parquet"
+
+
+def _sampled(revision: Revision, name: str, answer: UUID) -> Path:
+    return storage.mock_folder(revision) / f"{name}.sampled-{answer.hex}.parquet"
 
 
 def prepared(revision: Revision, table: TableSchema) -> Path:
@@ -64,9 +82,18 @@ def make(revision: Revision, table: TableSchema) -> Path:
     return path
 
 
+def keep_sampled(revision: Revision, name: str, answer: UUID, rows: pa.Table) -> None:
+    """Store the rows of a sampled mock. The same answer always has the same rows, so its file is never deleted."""
+    path = _sampled(revision, name, answer)
+    draft = path.with_suffix(f".{secrets.token_hex(8)}.part")
+    mock.write_rows(rows, draft)
+    _beside(path).write_text(json.dumps(mock.first_rows(rows, SHOWN)))
+    draft.rename(path)
+
+
 def make_public(revision: Revision, table: TableSchema) -> None:
     """Rename prepared mock data to its public name."""
-    path, final = prepared(revision, table), published(revision, table.name)
+    path, final = prepared(revision, table), _declared(revision, table.name)
     _beside(path).rename(_beside(final))
     path.rename(final)
 

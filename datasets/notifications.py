@@ -6,7 +6,7 @@ from accounts.models import User
 from accounts.notifications import day, notify
 from accounts.topics import Topic
 from common import live
-from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Revision
+from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Revision, SampledMock
 
 
 def page(dataset: Dataset) -> str:
@@ -22,6 +22,15 @@ def users_of(dataset: Dataset) -> list[User]:
 def published(revision: Revision, *, by: User) -> None:
     dataset = revision.dataset
     text = f"{dataset.title}: revision {revision.number} has been published."
+    notify(users_of(dataset), text, about=Topic.TERMS, url=page(dataset), by=by)
+    live.changed("dataset", dataset.pk)
+
+
+def mock_changed(mock: SampledMock, *, by: User) -> None:
+    """Notify everybody who works with a dataset that its mock data is another one now."""
+    dataset, name = mock.table.revision.dataset, mock.table.name
+    how = mock.origin if mock.ended_at is None else "drawn from the declarations again"
+    text = f"{dataset.title}: the mock data of {name} is now {how}."
     notify(users_of(dataset), text, about=Topic.TERMS, url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from accounts.models import User
 from common.errors import Conflict
-from datasets.models import AccessRequest, Dataset, Revision
+from datasets.models import AccessRequest, Dataset, Revision, SampledMock
 
 MOST_TITLES = 300
 
@@ -30,3 +30,9 @@ def current_revision(dataset: Dataset) -> Revision:
     if revision is None:
         raise Conflict("This dataset has no published revision. Its owner has to publish one first.")
     return revision
+
+
+def sampled_mocks(revision: Revision) -> dict[str, SampledMock]:
+    """Return the sampled mocks that stand in place of declared ones now, by table."""
+    rows = SampledMock.objects.filter(table__revision=revision, ended_at=None)
+    return {mock.table.name: mock for mock in rows.select_related("table")}

@@ -183,6 +183,7 @@ may_use = all_of(is_active, is_scientist, is_in_use, has_access)
 may_edit = all_of(is_active, is_dataset_owner)
 may_publish = all_of(is_active, is_dataset_owner, is_not_retired, is_complete)
 may_begin_revision = all_of(is_active, is_dataset_owner, is_not_retired, has_no_draft)
+may_sample_mock = all_of(is_active, is_dataset_owner, is_in_use)
 may_retire = all_of(is_active, is_dataset_owner, is_not_retired)
 may_prepare_revision = all_of(is_active, is_dataset_owner, is_not_retired)
 

@@ -2,7 +2,7 @@
 
 Layout of the store: `uploads/` (in progress), `tables/` (sealed, read-only, one file per table), `columns/` (the same
 rows in subject order), `ledgers/` (the per-person ledgers), `outputs/<run>/` (what a run wrote), `mock/<revision>/`
-(made from declarations, not private). Names on disk are random or ids, never what a person typed.
+(made from declarations or released, not private). Names on disk are random or ids, never what a person typed.
 """
 
 import contextlib

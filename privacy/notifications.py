@@ -6,7 +6,7 @@ from accounts.models import User
 from accounts.notifications import notify
 from accounts.topics import Topic
 from privacy import shares
-from privacy.models import Budget, TopUp
+from privacy.models import Budget, Promise, TopUp
 
 
 def budget_given(budget: Budget, *, by: User) -> None:
@@ -27,6 +27,13 @@ def budget_is_low(budget: Budget) -> None:
     text = f"{used} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
     people = [budget.scientist, budget.promise.dataset.owner]
     notify(people, text, about=Topic.TERMS, url=reverse("privacy:budget", args=[budget.pk]))
+
+
+def sampled_mock_drawn(promise: Promise) -> None:
+    """Notify the owner that a synthetic table for mock data is there. Nobody else sees it before they replace it."""
+    dataset = promise.dataset
+    text = f"{dataset.title}: the synthetic table for its mock data is ready. Look at it, then replace the mock data."
+    notify([dataset.owner], text, about=Topic.ASKED, url=reverse("privacy:mock", args=[dataset.pk]))
 
 
 def top_up_asked(top_up: TopUp) -> None:

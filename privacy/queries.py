@@ -206,7 +206,7 @@ def budgets_of(user: User) -> BudgetQuerySet:
     )
 
 
-def promise_in_words_of(promise: Promise, budgets: Iterable[Budget] = ()) -> PromiseInWords:
+def promise_in_words_of(promise: Promise, budgets: Sequence[Budget] = ()) -> PromiseInWords:
     """Return what a promise means. `budgets`: those that were given, for what one scientist alone could do."""
     return PromiseInWords(
         epsilon=promise.epsilon,
@@ -214,7 +214,8 @@ def promise_in_words_of(promise: Promise, budgets: Iterable[Budget] = ()) -> Pro
         mu=promise.mu,
         scientists=promise.scientists,
         threshold_delta=promise.threshold_delta,
-        largest_mu=max((budget.mu for budget in budgets), default=0.0),
+        largest_mu=max((each.mu for each in budgets if not each.is_everybody), default=0.0),
+        mock_mu=max((each.mu for each in budgets if each.is_everybody), default=0.0),
     )
 
 
@@ -243,14 +244,24 @@ def _with_access(promise: Promise) -> QuerySet[User]:
 
 
 def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
-    """Return the part of the promise that is given out in budgets."""
+    """Return the part of the promise that is given out in budgets, everybody's among them."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
     return float(total / promise.mu_squared)
 
 
+def not_given(promise: Promise, budgets: Sequence[Budget]) -> int:
+    """Return how many of a promise's budgets for scientists are not given yet. Everybody's is none of them."""
+    return max(0, promise.scientists - given_to_scientists(budgets))
+
+
+def given_to_scientists(budgets: Iterable[Budget]) -> int:
+    """Return how many of these budgets are scientists' own."""
+    return sum(not budget.is_everybody for budget in budgets)
+
+
 def left_for_each(promise: Promise, budgets: Sequence[Budget]) -> float:
     """Return the epsilon of each budget that is not given yet, if the rest is divided equally; 0 if none is left."""
-    seats = promise.scientists - len(budgets)
+    seats = not_given(promise, budgets)
     left = promise.mu_squared - sum((budget.mu_squared for budget in budgets), Fraction(0))
     if seats < 1 or left <= 0:
         return 0.0

@@ -26,6 +26,10 @@ def has_people(user: User, dataset: Dataset) -> str | None:
     )
 
 
+def is_owner_of(user: User, budget: Budget) -> str | None:
+    return is_owner(user, budget.promise)
+
+
 def is_own(user: User, budget: Budget) -> str | None:
     return is_free_for_duties(user) if user == budget.scientist else "This is somebody else's budget."
 
@@ -70,8 +74,22 @@ def may_read_ledger(user: User, promise: Promise) -> str | None:
     return None if user.is_auditor else is_owner(user, promise)
 
 
-def may_manage_budget(user: User, budget: Budget) -> str | None:
-    return is_not_own(user, budget) or is_owner(user, budget.promise)
+def is_of_a_scientist(user: User, budget: Budget) -> str | None:
+    if budget.is_everybody:
+        return "This budget is everybody's: it grows with each sampled mock, and nothing else changes it."
+    return None
+
+
+def may_be_answered(budget: Budget) -> str | None:
+    """Why a worker must not compute, or release, what a budget pays for."""
+    if budget.is_everybody:
+        return may_sample_mock(budget.promise.dataset.owner, budget.promise)
+    return may_ask(budget.scientist, budget)
+
+
+def may_sample_mock(user: User, promise: Promise) -> str | None:
+    """The owner of a dataset in use: mock data that is drawn from private rows is for everybody to see."""
+    return dataset_rules.may_sample_mock(user, promise.dataset)
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
@@ -83,5 +101,6 @@ def keeps_duties_apart(person: User, role: str) -> str | None:
 
 may_protect = all_of(is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people)
 may_ask = all_of(is_own, is_open, may_use_dataset)
+may_manage_budget = all_of(is_of_a_scientist, is_not_own, is_owner_of)
 may_enlarge = all_of(may_manage_budget, holder_is_scientist)
 may_ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from privacy.views import answers, budgets, code, promises, questions, table_answer
+from privacy.views import answers, budgets, code, promises, questions, sampled_mocks, table_answer
 
 app_name = "privacy"
 urlpatterns = [
@@ -28,6 +28,9 @@ urlpatterns = [
     path("datasets/<uuid:pk>/promise/", promises.promise, name="promise"),
     path("datasets/<uuid:pk>/budgets/", promises.give, name="give"),
     path("datasets/<uuid:pk>/rows/", promises.rows, name="rows"),
+    path("datasets/<uuid:pk>/mock/", sampled_mocks.mock, name="mock"),
+    path("datasets/<uuid:pk>/mock/replace/", sampled_mocks.replace, name="replace_mock"),
+    path("datasets/<uuid:pk>/mock/restore/", sampled_mocks.restore, name="restore_mock"),
     path("datasets/<uuid:pk>/ledger/", promises.ledger, name="ledger"),
     path("datasets/<uuid:pk>/ledger/export/", promises.export, name="export"),
 ]

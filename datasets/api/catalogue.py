@@ -7,13 +7,14 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.utils.decorators import method_decorator
 from django_filters import CharFilter, ChoiceFilter, FilterSet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.heavy_views import computing
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, changes, creates, lists, reads, sends
 from common.rest.grants import Call, one, require_every_dataset, within
-from common.rest.references import NumberedReference, PersonReference
+from common.rest.references import NumberedReference, PersonReference, Reference
 from datasets import models, queries, rules, search, services
 from datasets.api.shared import visible
 from datasets.services import mocks
@@ -222,6 +223,19 @@ class DeclaredTableItem(Item):
     columns = DeclaredColumnItem(many=True)
 
 
+class SampledMockItem(Item):
+    """Mock data that is drawn from a private synthetic table, and not from the declarations."""
+
+    table = serializers.CharField(source="table.name")
+    answer = Reference(help_text="The synthetic table.")
+    epsilon = serializers.FloatField(help_text="What it cost, as an ε at `delta`.")
+    delta = serializers.FloatField()
+    columns = serializers.ListField(
+        child=serializers.CharField(), help_text="Those drawn from it; the others are made up as before."
+    )
+    created_at = serializers.DateTimeField()
+
+
 class DatasetSchemaItem(Item):
     """The public declarations of a published revision."""
 
@@ -230,6 +244,14 @@ class DatasetSchemaItem(Item):
     note = serializers.CharField(help_text="What is new in it.")
     published_at = serializers.DateTimeField()
     tables = DeclaredTableItem(many=True, source="tables_declared")
+    sampled_mocks = serializers.SerializerMethodField(
+        help_text="Tables whose mock data is drawn from a private synthetic table."
+    )
+
+    @extend_schema_field(SampledMockItem(many=True))
+    def get_sampled_mocks(self, revision: models.Revision) -> Any:
+        found = queries.sampled_mocks(revision)
+        return SampledMockItem([found[name] for name in sorted(found)], many=True).data
 
 
 class DatasetSchema(Endpoint):
@@ -247,7 +269,7 @@ class MockParquet(Endpoint):
     @method_decorator(computing)
     @sends(mocks.FORMS["parquet"])
     def get(self, call: Call, pk: UUID, table: str) -> HttpResponse:
-        """Download the mock data of a published table as Parquet. It is made up from the schema alone."""
+        """Download the mock data of a published table as Parquet. The schema (`sampled_mocks`) says its origin."""
         return _mock(visible(call, pk), table, "parquet")
 
 
@@ -257,7 +279,7 @@ class MockCsv(Endpoint):
     @method_decorator(computing)
     @sends("text/csv")
     def get(self, call: Call, pk: UUID, table: str) -> HttpResponse:
-        """Download the mock data of a published table as CSV. It is made up from the schema alone."""
+        """Download the mock data of a published table as CSV. The schema (`sampled_mocks`) says its origin."""
         return _mock(visible(call, pk), table, "csv")
 
 

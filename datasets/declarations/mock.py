@@ -1,9 +1,9 @@
-"""Mock data: made-up rows that fit a schema. Pure: a function of the declarations alone, which sees nothing else."""
+"""Mock data: made-up rows that fit a schema. Pure: a function of the declarations and of what is passed in."""
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -78,8 +78,42 @@ def schema_of(table: TableSchema) -> pa.Schema:
 def write(table: TableSchema, path: Path) -> pa.Table:
     """Make mock data and write it as Parquet; equal declarations give equal bytes. Return the table."""
     made = make(table)
-    pq.write_table(made, path, compression="zstd")
+    write_rows(made, path)
     return made
+
+
+def write_rows(rows: pa.Table, path: Path) -> None:
+    pq.write_table(rows, path, compression="zstd")
+
+
+def with_drawn(table: TableSchema, drawn: Mapping[str, np.ndarray]) -> pa.Table:
+    """Return mock data of one row a person, with these columns in place of made-up ones.
+
+    `drawn`: as many values as rows, shape (rows,), for columns by name: numbers (NaN, or masked, where missing), days
+    (datetime64[D], NaT), texts of categories or booleans (None). Whole numbers are rounded into the declared bounds.
+    """
+    rows = len(next(iter(drawn.values())))
+    made = make(replace(table, mock_rows=rows, rows_per_subject=1))
+    for place, column in enumerate(table.columns):
+        if column.name in drawn:
+            made = made.set_column(place, made.field(place), _drawn(column, drawn[column.name]))
+    return made
+
+
+def _drawn(column: ColumnSchema, values: np.ndarray) -> pa.Array:
+    kind = ARROW[column.stored]
+    if column.type == "category":
+        stored = {str(choice): choice for choice in column.categories}
+        return pa.array([None if value is None else stored[value] for value in values], kind)
+    if column.type in {"boolean", "date"}:
+        return pa.array(values, kind)
+    empty = np.ma.getmaskarray(values) | np.isnan(np.ma.getdata(values).astype(np.float64))
+    numbers = np.ma.getdata(values)
+    if column.stored == "int64":
+        lower, upper = _range(column)
+        numbers = np.clip(np.rint(np.where(empty, lower, numbers)), np.ceil(lower), np.floor(upper))
+        numbers = numbers.astype(np.int64)
+    return pa.array(numbers, kind, mask=empty)
 
 
 def as_csv(path: Path) -> bytes:

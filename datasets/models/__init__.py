@@ -1,6 +1,7 @@
 """Models of datasets, their immutable revisions, and the people who may see and use them."""
 
 from datasets.models.datasets import NAME, AccessRequest, Dataset, DatasetReviewer, Grant, Revision, Terms
+from datasets.models.mocks import SampledMock
 from datasets.models.tables import BEFORE, READING, SUM, Column, Table, Upload
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "DatasetReviewer",
     "Grant",
     "Revision",
+    "SampledMock",
     "Table",
     "Terms",
     "Upload",

@@ -14,6 +14,7 @@ from datasets.declarations import schema
 from datasets.declarations.schema import TableSchema
 from datasets.forms import ListFilter
 from datasets.models import AccessRequest, Dataset, Grant, Revision
+from datasets.queries import sampled_mocks
 from datasets.services import mocks
 from datasets.views.shared import owned, show_dataset, visible
 
@@ -57,12 +58,13 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
     asked = AccessRequest.objects.visible_to(user).filter(dataset=dataset, scientist=user).first()
     declared = _declared(revision)
     heads = mocks.shown(revision, declared) if revision is not None else []
-    tables = list(zip(declared, heads, strict=True))
+    sampled = sampled_mocks(revision) if revision is not None else {}
+    tables = [(table, rows, sampled.get(table.name)) for table, rows in zip(declared, heads, strict=True)]
     context = {
         "revision": revision,
         "tables": tables,
-        "waiting": any(rows is None for _, rows in tables),
-        "made": sum(rows is not None for _, rows in tables),
+        "waiting": any(rows is None for rows in heads),
+        "made": sum(rows is not None for rows in heads),
         "terms": dataset.terms,
         "grant": grant,
         "asked": asked,

@@ -19,7 +19,7 @@ from datasets.declarations.schema import PLAIN, bound_text, misplaced
 from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
 from datasets.ingest import guesses
 from datasets.models import Column, Dataset, Revision, Table, Upload
-from datasets.services import inspection, uploads
+from datasets.services import inspection, mocks, uploads
 from datasets.views import places
 from datasets.views.places import COLUMNS
 from datasets.views.shared import owned, owned_table, redirect_with_message, show_dataset
@@ -68,13 +68,13 @@ def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
 
 def _before_publishing(request: UserRequest, draft: Revision | None) -> dict[str, object]:
     """Return what the owner is shown, and asked, before publishing. Other apps may have to read rows for it."""
-    remarks: list[hooks.Remark] = []
+    remarks = mocks.remarks(draft) if draft else []
     if draft:
         try:
             with heavy_views.turn(heavy_views.SANDBOXED, request):
-                remarks = hooks.remarks_on_publishing(draft)
+                remarks += hooks.remarks_on_publishing(draft)
         except Conflict as why:  # the page is still shown, without the remarks
-            remarks = [hooks.Remark(words=str(why), asks=False)]
+            remarks.append(hooks.Remark(words=str(why), asks=False))
     asked = [remark.words for remark in remarks if remark.asks]
     return {
         "remarks": remarks,

@@ -16,8 +16,9 @@ from common.rest.bodies import Item, Parameters
 from common.rest.endpoints import Endpoint, lists, parameters_of, reads, sends
 from common.rest.grants import Call, within
 from common.rest.problems import Invalid
-from common.rest.references import DatasetReference, PersonReference, Reference
+from common.rest.references import DatasetReference, Reference
 from privacy import models, queries, rules
+from privacy.api.budgets import HolderReference
 from privacy.api.schema import AskedField
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.display import EVERYTHING, LONGEST, Display
@@ -35,7 +36,7 @@ class AnswerItem(Item):
     id = serializers.UUIDField()
     budget = Reference()
     dataset = DatasetReference(source="budget.promise.dataset")
-    scientist = PersonReference(source="budget.scientist")
+    scientist = HolderReference(source="budget")
     state = serializers.SerializerMethodField()
     question = serializers.SerializerMethodField(help_text="In words.")
     kind = serializers.ChoiceField(models.Answer.Kind.choices, help_text="What was asked for.")

@@ -21,12 +21,19 @@ from privacy.models import BudgetQuerySet
 from privacy.services.budgets import Changed
 
 
+class HolderReference(PersonReference):
+    """The scientist whose budget it is, by name, or the portal where everybody's pays for a sampled mock."""
+
+    id = serializers.UUIDField(source="scientist_id")
+    name = serializers.CharField(source="holder")
+
+
 class BudgetItem(Item):
     """What one scientist may spend on one dataset."""
 
     id = serializers.UUIDField()
     dataset = DatasetReference(source="promise.dataset")
-    scientist = PersonReference()
+    scientist = HolderReference(source="*", help_text="Or everybody, for sampled mocks.")
     epsilon = serializers.SerializerMethodField()
     delta = serializers.FloatField(source="promise.delta")
     mode = serializers.SerializerMethodField(help_text="extended: answers may silently leave people out.")

@@ -11,9 +11,9 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
-from common.rest.references import DatasetReference, PersonReference, Reference
+from common.rest.references import DatasetReference, Reference
 from privacy import models, queries, services
-from privacy.api.budgets import the_promise
+from privacy.api.budgets import HolderReference, the_promise
 
 MOST_NAMES = 1000
 STATES: dict[str, Literal["reserved", "spent", "given_back"]] = {
@@ -30,8 +30,10 @@ class PromiseItem(Item):
     epsilon = serializers.FloatField()
     delta = serializers.FloatField()
     scientists = serializers.IntegerField(help_text="How many may share it.")
-    budgets_given = serializers.SerializerMethodField()
-    share_given = serializers.SerializerMethodField(help_text="The part of it that is given out in budgets.")
+    budgets_given = serializers.SerializerMethodField(help_text="To scientists.")
+    share_given = serializers.SerializerMethodField(
+        help_text="The part of it that is given out in budgets and for sampled mocks."
+    )
     people = serializers.IntegerField(source="public_size", help_text="About how many there are (public).")
     rows = serializers.DictField(
         source="public_rows", child=serializers.IntegerField(), help_text="About how many, by table (public)."
@@ -46,7 +48,7 @@ class PromiseItem(Item):
     created_at = serializers.DateTimeField()
 
     def get_budgets_given(self, promise: models.Promise) -> int:
-        return promise.budgets.count()
+        return queries.given_to_scientists(promise.budgets.all())
 
     def get_share_given(self, promise: models.Promise) -> float:
         return queries.given_away(promise, list(promise.budgets.all()))
@@ -79,7 +81,7 @@ class LedgerItem(Item):
 
     id = serializers.IntegerField()
     at = serializers.DateTimeField()
-    scientist = PersonReference(source="budget.scientist")
+    scientist = HolderReference(source="budget")
     answer = serializers.SerializerMethodField()
     question = serializers.SerializerMethodField(help_text="In words; empty if nothing was computed.")
     share = serializers.SerializerMethodField(help_text="Of the budget at the time.")

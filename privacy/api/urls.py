@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from privacy.api import answers, batches, budgets, code, promises, questions, top_ups
+from privacy.api import answers, batches, budgets, code, promises, questions, sampled_mocks, top_ups
 
 urlpatterns = [
     path("budgets/", budgets.Budgets.as_view(), name="budgets"),
@@ -31,4 +31,20 @@ urlpatterns = [
     path("datasets/<uuid:pk>/budgets/", budgets.DatasetBudgets.as_view(), name="dataset_budgets"),
     path("datasets/<uuid:pk>/rows/", promises.DatasetRows.as_view(), name="dataset_rows"),
     path("datasets/<uuid:pk>/ledger/", promises.DatasetLedger.as_view(), name="dataset_ledger"),
+    path("datasets/<uuid:pk>/sampled-mock/", sampled_mocks.SampledMock.as_view(), name="sampled_mock"),
+    path(
+        "datasets/<uuid:pk>/sampled-mock/price/",
+        sampled_mocks.SampledMockPrice.as_view(),
+        name="sampled_mock_price",
+    ),
+    path(
+        "datasets/<uuid:pk>/sampled-mock/replace/",
+        sampled_mocks.SampledMockReplace.as_view(),
+        name="sampled_mock_replace",
+    ),
+    path(
+        "datasets/<uuid:pk>/sampled-mock/undo/",
+        sampled_mocks.SampledMockUndo.as_view(),
+        name="sampled_mock_undo",
+    ),
 ]

@@ -37,7 +37,7 @@ from privacy.execution.opening import Attempt
 from privacy.execution.questions import Question, question_of
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import Share, SubjectLedger, open_ledger
-from privacy.models import Answer, Budget, LedgerLine, Promise
+from privacy.models import EVERYBODY, Answer, Budget, LedgerLine, Promise
 from privacy.presentation import caps_in_words
 
 LONG_GIVEN_UP = timedelta(hours=2)
@@ -61,7 +61,7 @@ def compute(pk: str) -> None:
 def _compute(attempt: Attempt) -> None:
     answer = attempt.answer
     budget = answer.budget
-    if why := rules.may_ask(budget.scientist, budget):
+    if why := rules.may_be_answered(budget):
         settling.give_back(answer, why)
         return
     with open_ledger(opening.folder_of(budget.promise)) as ledger:
@@ -153,7 +153,7 @@ def facts_of(answer: Answer) -> dict[str, object]:
         "delta": promise.delta,
         "epsilon_alone": noise_epsilon(answer.mu, promise.noise_delta),
         "mode": "extended: may silently leave people out" if answer.extended else "complete",
-        "scientist": str(answer.budget.scientist_id),
+        "scientist": EVERYBODY if answer.budget.is_everybody else str(answer.budget.scientist_id),
     }
 
 

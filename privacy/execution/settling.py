@@ -50,8 +50,9 @@ def release(  # noqa: PLR0913 -- each is named at the call
         answer.save(update_fields=["state", "result", "visible_at", "record"])
         _announce(answer, "answer.released", mu=answer.mu)
         budget = Budget.objects.get(pk=answer.budget_id)
-        before = budget.share_used - answer.line.units / CAP
-        if before < Budget.LOW <= budget.share_used:
+        if budget.is_everybody:
+            notifications.sampled_mock_drawn(budget.promise)
+        elif budget.share_used - answer.line.units / CAP < Budget.LOW <= budget.share_used:
             notifications.budget_is_low(budget)
     return True
 

@@ -55,7 +55,7 @@ def take(attempt: Attempt, read: Callable[[Answer], W], charge: "Charge[W, R]") 
 def _taken(attempt: Attempt, read: Callable[[Answer], W], charge: "Charge[W, R]") -> tuple[W, R] | None:
     answer = attempt.answer
     budget = answer.budget
-    if why := rules.may_ask(budget.scientist, budget):
+    if why := rules.may_be_answered(budget):
         settling.give_back(answer, why)
         return None
     try:
@@ -93,7 +93,7 @@ def tell(
         return
     settling.sleep_until(at)
     answer.budget.refresh_from_db()
-    if rules.may_ask(answer.budget.scientist, answer.budget):
+    if rules.may_be_answered(answer.budget):
         settling.lose(answer)
         return
     with transaction.atomic():

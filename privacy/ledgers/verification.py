@@ -44,6 +44,10 @@ def _shares(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     given = sum((budget.mu_squared for budget in budgets), Fraction(0))
     if given > promise.mu_squared:
         yield f"The budgets of {promise.dataset.name} exceed its promise."
+    if any(
+        each.is_everybody and each.mu_squared > Promise.MOCK_SHARE * promise.mu_squared for each in budgets
+    ):
+        yield f"The sampled mocks of {promise.dataset.name} take more of its promise than they may."
 
 
 @dataclass(slots=True)

@@ -9,12 +9,14 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.models import User
+from accounts.models import SYSTEM_ID, User
 from accounts.separation import not_for_overseers
 from common.models import BaseModel
 from datasets.models import Dataset
 from privacy.engine.measure.contributions import CAP, Integers
 from privacy.models.promises import EXTENDED_LIMIT, IMMUTABLE, Promise
+
+EVERYBODY = "Everybody (sampled mock)"
 
 
 class BudgetQuerySet(models.QuerySet["Budget"]):
@@ -31,7 +33,11 @@ class BudgetQuerySet(models.QuerySet["Budget"]):
 
 
 class Budget(BaseModel):
-    """What one scientist may spend on one dataset. CAP units of the ledger are worth mu^2."""
+    """What one scientist may spend on one dataset. CAP units of the ledger are worth mu^2.
+
+    One budget of a promise may be everybody's: what it pays for, sampled mocks, is for everybody to see. Its
+    `scientist` is the portal itself, and it takes no scientist's place.
+    """
 
     LOW = 0.8
     """The fraction used from which pages warn that little is left."""
@@ -59,7 +65,17 @@ class Budget(BaseModel):
         triggers = [not_for_overseers("scientist")]
 
     def __str__(self) -> str:
-        return f"{self.scientist}: {self.promise.dataset}"
+        return f"{self.holder}: {self.promise.dataset}"
+
+    @property
+    def is_everybody(self) -> bool:
+        """Whether it pays for what everybody sees, and is no scientist's."""
+        return self.scientist_id == SYSTEM_ID
+
+    @property
+    def holder(self) -> str:
+        """Whose it is, in words."""
+        return EVERYBODY if self.is_everybody else str(self.scientist)
 
     @property
     def mu_squared(self) -> Fraction:
@@ -98,8 +114,8 @@ class Budget(BaseModel):
 
     @property
     def is_low(self) -> bool:
-        """Whether little is left, so that pages point it out."""
-        return self.share_used >= self.LOW
+        """Whether little is left, so that pages point it out. Everybody's grows with what it pays for."""
+        return self.share_used >= self.LOW and not self.is_everybody
 
 
 class LedgerLine(models.Model):

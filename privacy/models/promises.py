@@ -31,6 +31,9 @@ def new_key() -> bytes:
 class Promise(BaseModel):
     """The promise of one dataset: all releases together, now and later, are mu-GDP for each person."""
 
+    MOCK_SHARE = Fraction(1, 5)
+    """The part of mu^2 that all sampled mocks together may take."""
+
     dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="promise")
     epsilon = models.FloatField()
     delta = models.FloatField()

@@ -170,12 +170,12 @@ def ledger_csv(lines: Iterable[LedgerLine]) -> Iterator[str]:
 def _ledger_row(line: LedgerLine) -> list[object]:
     answer: Answer | None = getattr(line, "answer", None)
     settled = getattr(line, "settled_by", None)
-    scientist = line.budget.scientist
+    budget = line.budget
     return [
         line.at.isoformat(),
         line.pk,
-        scientist.name,
-        scientist.email,
+        budget.holder,
+        "" if budget.is_everybody else budget.scientist.email,
         (answer.sql or json.dumps(answer.query, ensure_ascii=False)) if answer else "",
         line.units / CAP,
         line.units,

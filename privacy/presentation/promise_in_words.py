@@ -41,7 +41,9 @@ class PromiseInWords:
     scientists: int
     threshold_delta: float = 0.0
     largest_mu: float = 0.0
-    """The largest budget that has been given: top-ups can make it larger than an equal share."""
+    """The largest budget that a scientist has: top-ups can make it larger than an equal share."""
+    mock_mu: float = 0.0
+    """What sampled mocks cost, which everybody sees: it adds to what each scientist learns."""
 
     @property
     def level(self) -> str:
@@ -54,7 +56,7 @@ class PromiseInWords:
 
     @property
     def share_mu(self) -> float:
-        return self.mu / math.sqrt(self.scientists)
+        return math.sqrt(max(0.0, self.mu**2 - self.mock_mu**2) / self.scientists)
 
     @property
     def share_epsilon(self) -> float:
@@ -66,7 +68,8 @@ class PromiseInWords:
 
     @property
     def guesses_alone(self) -> str:
-        return per_hundred(self._at_most(phi(max(self.share_mu, self.largest_mu) / 2)))
+        alone = math.hypot(max(self.share_mu, self.largest_mu), self.mock_mu)
+        return per_hundred(self._at_most(phi(min(alone, self.mu) / 2)))
 
     def _at_most(self, chance: float) -> float:
         """Return the upper bound of a chance under exact Gaussian DP, with everything else that is released."""

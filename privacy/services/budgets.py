@@ -1,5 +1,8 @@
 """Services for budgets: owners give, change and close them; scientists ask for larger ones."""
 
+import math
+from fractions import Fraction
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -9,7 +12,7 @@ from common.access import require
 from common.errors import Conflict, Refused
 from common.reasons import note as written_note
 from common.reasons import reason as written_reason
-from privacy import notifications, rules
+from privacy import notifications, queries, rules
 from privacy.audit_entries import record
 from privacy.engine.accounting import noise_mu
 from privacy.execution import lifecycle
@@ -22,7 +25,15 @@ class Changed(Conflict):
 
 
 def equal_share(promise: Promise) -> float:
-    """Return the mu of one budget, of which every scientist of the promise gets an equal one."""
+    """Return the mu of one budget, of which every scientist of the promise gets an equal one.
+
+    Once sampled mocks have taken a part, the rest is divided among the budgets that are not given yet.
+    """
+    budgets = list(promise.budgets.all())
+    left = promise.mu_squared - sum((budget.mu_squared for budget in budgets), Fraction(0))
+    seats = queries.not_given(promise, budgets)
+    if any(budget.is_everybody for budget in budgets) and seats and left > 0:
+        return math.sqrt(left / seats) * (1 - 1e-15)
     return float(promise.mu / promise.scientists**0.5) * (1 - 1e-15)
 
 
@@ -45,10 +56,16 @@ def give_budget(
         if locked.budgets.filter(scientist=scientist).exists():
             raise Conflict(f"{scientist} already has a budget. Change that one.")
         mu = equal_share(locked) if epsilon is None else mu_for(epsilon, locked.noise_delta)
-        budget_ledger.must_fit(locked, mu)
-        budget = Budget.objects.create(promise=locked, scientist=scientist, mu=mu, extended=extended)
-        record("budget.given", budget, by=by, on=budget, changes={"mu": (None, mu)}, extended=extended)
+        budget = create_budget(locked, scientist, mu, by=by, extended=extended)
         notifications.budget_given(budget, by=by)
+    return budget
+
+
+def create_budget(locked: Promise, scientist: User, mu: float, *, by: User, extended: bool = False) -> Budget:
+    """Write a new budget. The caller holds `lifecycle.agreed` and the lock on the promise. Raises Refused."""
+    budget_ledger.must_fit(locked, mu)
+    budget = Budget.objects.create(promise=locked, scientist=scientist, mu=mu, extended=extended)
+    record("budget.given", budget, by=by, on=budget, changes={"mu": (None, mu)}, extended=extended)
     return budget
 
 

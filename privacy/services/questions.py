@@ -236,11 +236,11 @@ def ask_all(budget: Budget, wanted: Sequence[Asking], *, by: User) -> list[Answe
         new = [k for k in range(len(wanted)) if found[k] is None and free[k] is None]
         if any(found) and new:
             raise Conflict(OTHER_QUESTIONS)
-        charged = dict(zip(new, _charged(budget, [wanted[k] for k in new], by), strict=True))
+        paid = dict(zip(new, charged(budget, [wanted[k] for k in new], by), strict=True))
         answers: list[Answer] = []
         for k, repeated in enumerate(free):
             earlier = answers[repeated] if isinstance(repeated, int) else repeated
-            answers.append(found[k] or earlier or charged[k])
+            answers.append(found[k] or earlier or paid[k])
         return answers
 
 
@@ -263,8 +263,8 @@ def _is_as_exact(one: Quote, other: Quote) -> bool:
     return one.revision == other.revision and one.offer.sigma <= other.offer.sigma
 
 
-def _charged(budget: Budget, wanted: Sequence[Asking], by: User) -> list[Answer]:
-    """Reserve all charges, then write all questions down and have them computed."""
+def charged(budget: Budget, wanted: Sequence[Asking], by: User) -> list[Answer]:
+    """Reserve all charges, then write all questions down and have them computed. Whoever calls has asked the rules."""
     if not wanted:
         return []
     waiting = Answer.objects.filter(budget=budget, state=Answer.State.PENDING).count()

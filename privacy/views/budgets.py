@@ -44,6 +44,7 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "dataset": promise.dataset,
         "is_own": is_own,
         "owns": owns and not is_own,
+        "manages": rules.is_of_a_scientist(user, item) is None and owns and not is_own,
         "reads_answers": may_read,
         "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
         "delta": words.tiny(promise.delta),
@@ -66,7 +67,7 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
 
 def _burn_down(item: Budget) -> dict[str, SafeString]:
     return burn_down_charts(
-        queries.burn_down(item), f"What was left of the budget of {item.scientist} over time"
+        queries.burn_down(item), f"What was left of the budget of {item.holder} over time"
     )
 
 
@@ -173,8 +174,8 @@ def _after_granting(item: TopUp, budgets: list[Budget]) -> dict[str, object]:
     larger.mu = services.mu_for(item.epsilon, promise.noise_delta)
     then = [larger if budget.pk == larger.pk else budget for budget in budgets]
     given = queries.given_away(promise, then)
-    open_budgets = max(0, promise.scientists - len(budgets))
-    equal = queries.promise_in_words_of(promise).share_epsilon
+    open_budgets = queries.not_given(promise, budgets)
+    equal = queries.promise_in_words_of(promise, budgets).share_epsilon
     left = queries.left_for_each(promise, then)
     return {
         "given": shares.percent(given),

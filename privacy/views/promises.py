@@ -61,7 +61,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "budgets": [(budget, share(budget), shares.percent(budget.share_used)) for budget in budgets],
         "low": [budget for budget in budgets if budget.is_low],
         "given": shares.percent(queries.given_away(promise, budgets)),
-        "open_budgets": max(0, promise.scientists - len(budgets)),
+        "open_budgets": queries.not_given(promise, budgets),
         "left_for_each": words.sized(queries.left_for_each(promise, budgets), up=False),
         "give_form": _give_form(promise, people),
         "rows_form": _rows_form(item) if owns and item.current else None,
@@ -248,7 +248,7 @@ def ledger(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _narrowed(promise: Promise, data: Any) -> tuple[LedgerFilter, Any]:
-    people = [(str(b.scientist_id), str(b.scientist)) for b in promise.budgets.select_related("scientist")]
+    people = [(str(b.scientist_id), b.holder) for b in promise.budgets.select_related("scientist")]
     form = LedgerFilter(data, people=people)
     form.full_clean()
     wanted, rows = form.cleaned_data, queries.ledger(promise)

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from accounts.models import User
 from common import retry
 from common.errors import Conflict, Denied, Refused
-from datasets import storage
+from datasets import mock_files, storage
 from requests_app import rules
 from requests_app.audit_entries import record
 from requests_app.environments import installed
@@ -126,8 +126,7 @@ def _prepare(run: Run, lease: UUID) -> JobSpec:
 
 
 def _mock_inputs(run: Run) -> dict[str, Path]:
-    home = storage.mock_folder(run.revision)
-    return {table.name: home / f"{table.name}.parquet" for table in run.revision.tables.all()}
+    return {table.name: mock_files.published(run.revision, table.name) for table in run.revision.tables.all()}
 
 
 def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:

@@ -25,7 +25,7 @@ from privacy.views import price_panel
 from requests_app import services as lane
 from requests_app.models import CodeEnvironment, Comment, Pause, Version
 from tests import make
-from tests.guards import code_clicks
+from tests.guards import code_clicks, owner_clicks
 from tests.guards.everything import Cast, fresh
 from tests.makers import code as coded
 from tests.makers import requests as requests_
@@ -197,11 +197,6 @@ def _unprotected(c: Cast) -> UUID:
     return make.dataset(owner=c.person).pk
 
 
-PROMISE = {
-    "level": "1", "public_size": "30", "scientists": "3", "constants": ["region"], "extended_allowed": "no",
-}  # fmt: skip
-
-
 def _someone_to_give(c: Cast) -> dict[str, str]:
     grant = make.grant(c.own, make.scientist(name="Gus Given"))
     return {"scientist": str(grant.user_id), "epsilon": "0.3"}
@@ -348,10 +343,13 @@ REQUESTS: Clicks = {
     "requests:resume": lambda c: Click(_paused()),
 }
 ANSWERS: Clicks = {
-    "privacy:protect": lambda c: Click(c.person, _unprotected(c), {**PROMISE, "then": "make"}),
-    "privacy:promise": lambda c: _pages(Click(c.person, _unprotected(c), PROMISE)),
+    "privacy:protect": lambda c: Click(c.person, _unprotected(c), {**owner_clicks.PROMISE, "then": "make"}),
+    "privacy:promise": lambda c: _pages(Click(c.person, _unprotected(c), owner_clicks.PROMISE)),
     "privacy:give": lambda c: Click(c.person, c.own.pk, _someone_to_give(c)),
     "privacy:rows": lambda c: Click(c.person, c.own.pk, {"rows_of_wages": "120"}),
+    "privacy:mock": lambda c: Click(c.person, c.own.pk, owner_clicks.wanted_mock()),
+    "privacy:replace_mock": lambda c: Click(c.person, c.own.pk, owner_clicks.released_mock(c)),
+    "privacy:restore_mock": lambda c: Click(c.person, c.own.pk, owner_clicks.shown_mock(c)),
     "audit:export": lambda c: _pages(Click(c.person)),
     "privacy:export": lambda c: _pages(Click(c.person, c.own.pk)),
     "privacy:change": lambda c: Click(c.person, c.given.pk, {"epsilon": "1.2"}),

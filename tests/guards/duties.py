@@ -39,6 +39,7 @@ RECORDS = {
     "datasets.Grant.granted_by": DID,
     "datasets.Grant.revoked_by": DID,
     "datasets.Revision.made_by": DID,
+    "datasets.SampledMock.by": DID,
     "requests_app.Review.author": COPY,
     "requests_app.Comment.resolved_by": DID,
     "requests_app.Approval.ended_by": DID,

@@ -20,7 +20,7 @@ from datasets import services as datasets
 from datasets.models import Dataset, Upload
 from datasets.services import inspection, uploads
 from privacy import services as budgets
-from privacy.services import questions
+from privacy.services import questions, sampled_mocks
 from requests_app import rules
 from requests_app import services as lane
 from requests_app.models import CodeRequest, Comment, Run
@@ -29,6 +29,7 @@ from runner.gates import previews
 from tests import make
 from tests.guards.everything import Cast, cast, comes_to_oversee, fresh
 from tests.guards.pages import Page, every_page
+from tests.makers import mocks as drawn
 from tests.makers import privacy as shares
 from tests.makers import requests as requests_
 
@@ -123,7 +124,17 @@ def _opened(client: Client) -> Iterator[Asked]:
 
 # By verbs
 
-MODULES: list[ModuleType] = [datasets, uploads, inspection, lane, outputs, releases, budgets, questions]
+MODULES: list[ModuleType] = [
+    datasets,
+    uploads,
+    inspection,
+    lane,
+    outputs,
+    releases,
+    budgets,
+    questions,
+    sampled_mocks,
+]
 Call = Callable[[Cast, User], object]
 
 
@@ -201,10 +212,18 @@ CALLS: dict[str, Call] = {
     "budgets.decide_top_up": lambda c, by: budgets.decide_top_up(c.top_up, by=by, grant=False, note="No."),
     "questions.quote": _quote,
     "questions.ask": lambda c, by: questions.ask(c.budget, _quote(c, c.person), key=uuid4(), by=by),
+    "sampled_mocks.quote": lambda c, by: sampled_mocks.quote(c.own.promise, by=by, **drawn.WANTED),
+    "sampled_mocks.make": lambda c, by: sampled_mocks.make(c.own.promise, by=by, key=uuid4(), **drawn.WANTED),
+    "sampled_mocks.replace_mock": lambda c, by: sampled_mocks.replace_mock(
+        drawn.written(c.own.promise), by=by
+    ),
+    "sampled_mocks.restore_mock": lambda c, by: sampled_mocks.restore_mock(
+        c.own.promise, drawn.written_as_shown(c.own.promise).table.name, by=by
+    ),
 }
 """Every verb that uses a duty, as somebody who has the duty calls it."""
 
-DURABLE = {"budgets.change_budget", "questions.ask"}
+DURABLE = {"budgets.change_budget", "questions.ask", "sampled_mocks.make"}
 """Verbs that commit by themselves, and so cannot be undone here."""
 
 OVERSEERS = "an admin's own: what they may stop or call back as such"
@@ -219,6 +238,7 @@ EXEMPT = {
     "releases.recall": OVERSEERS,
     "budgets.note_export": "an auditor's own: they read the ledger",
     "inspection.try_fit": "checks the fit as check_fit does, and returns why that was not possible",
+    "questions.charged": "is called by services that have asked the rules",
     "questions.ask_all": "asks the same rule as asking one question",
     "uploads.retry": "asks the same rule as receiving, of an upload that has failed",
     "uploads.reread": "asks the same rule as receiving, of an upload that is stored whole",
@@ -248,7 +268,7 @@ def verbs() -> set[str]:
     }
 
 
-IMPORTED = {"require", "change", "notify", "record", "record_output"}
+IMPORTED = {"require", "change", "notify", "record", "record_output", "create_budget"}
 
 
 def _table(cast: Cast) -> Any:

@@ -64,6 +64,9 @@ DURABLE = {
     "privacy:ask_code",
     "privacy:change",
     "privacy:decide by giving",
+    "privacy:mock",
+    "privacy:replace_mock",
+    "privacy:restore_mock",
     "privacy:withdraw",
 }
 """Clicks that commit by themselves, and so cannot be undone here."""

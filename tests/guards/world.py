@@ -36,8 +36,8 @@ def world(settings) -> dict[str, UUID]:
     make.code_request(dataset=dataset, title=f"{MARK} mean", at="released")
     make.access_request(dataset=make.dataset(owner=owner, discoverable=True, title=f"{MARK} open"))
     make.reviewer(dataset)
-    draft = make.dataset(owner=owner, published=False, title=f"{MARK} draft")
-    Upload.objects.create(revision=draft.draft, user=owner, file_name="odd.csv", size=10)
+    draft = make.dataset(owner=owner, published=False, title=f"{MARK} draft").draft
+    Upload.objects.create(revision=draft, user=owner, file_name="odd.csv", size=10)
     share = shares.budget(shares.promise(dataset))
     make.grant(dataset, share.scientist)
     lifecycle.compute(str(shares.answer(share, epsilon=0.5).pk))
@@ -58,10 +58,15 @@ def world(settings) -> dict[str, UUID]:
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
     make.worker()
-    models = {model.__name__: model for model in apps.get_models() if model.__name__ in KINDS.values()}
-    found = {name: model._default_manager.first() for name, model in models.items()}
-    assert sorted(found) == sorted({*KINDS.values()})
+    kinds = set(KINDS.values())
+    found = {
+        each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
+    }
+    assert sorted(found) == sorted(kinds)
     assert [name for name, item in found.items() if item is None] == []
-    entry = Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id")
-    chosen = {"User": owner.pk, "Dataset": dataset.pk, "Entry": entry.key}
+    chosen = {
+        "User": owner.pk,
+        "Dataset": dataset.pk,
+        "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
+    }
     return {name: item.pk for name, item in found.items()} | chosen

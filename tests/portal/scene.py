@@ -24,6 +24,7 @@ from tests import make
 from tests.client import bridge
 from tests.guards.pages import KINDS, NAMED_BY
 from tests.makers import code as coded
+from tests.makers import mocks as drawn
 from tests.makers import privacy as shares
 from tests.makers import requests as requests_
 
@@ -115,6 +116,7 @@ def _budgets(data, scientist, *, answered: bool) -> None:
     budget = privacy.give_budget(made, scientist, by=data.owner, epsilon=30)
     if answered:
         _answers(budget)
+        drawn.shown(made)
     coded.found(budget)
     privacy.ask_top_up(budget, by=scientist, epsilon=35, reason="For a second report.")
     other = make.scientist()

@@ -129,6 +129,7 @@ NOT_FOR_SCIENTISTS = {
     "GET /api/v1/datasets/<uuid:pk>/promise/",
     "GET /api/v1/datasets/<uuid:pk>/reviewers/",
     "GET /api/v1/datasets/<uuid:pk>/revisions/",
+    "GET /api/v1/datasets/<uuid:pk>/sampled-mock/",
     "GET /api/v1/datasets/<uuid:pk>/uploads/",
     "GET /api/v1/invitations/",
     "GET /api/v1/people/",

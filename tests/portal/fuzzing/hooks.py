@@ -40,6 +40,16 @@ TRIED = st.fixed_dictionaries(
     }
 )
 """Code that can be tried, if there are enough people."""
+MOCK = re.compile(r"/sampled-mock/(price/)?$")
+MOCKED = st.fixed_dictionaries(
+    {
+        "table": st.just("wages"),
+        "columns": st.lists(st.sampled_from(["region", "wage", "hours", "union"]), min_size=1, unique=True),
+        "bins": st.integers(2, 8),
+        "share": st.floats(0.001, 0.05),
+    }
+)
+"""Synthetic tables for mock data."""
 
 
 @schemathesis.hook
@@ -83,6 +93,8 @@ def before_generate_body(context, strategy):
         return st.builds(
             lambda question, share: {"question": question, "share": share}, TRIED, st.floats(0.01, 1)
         )
+    if MOCK.search(context.operation.path):
+        return MOCKED
     if not re.search(ASKED, context.operation.path):
         return strategy
     return st.builds(lambda query, price: {"query": to_wire(query), **price}, questions(), PRICES)

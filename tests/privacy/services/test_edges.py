@@ -197,7 +197,7 @@ def test_a_line_that_was_paid_has_one_answer_however_often_it_is_asked_for(
     def charged():
         with django_capture_on_commit_callbacks() as queued:
             wanted = [questions.Asking(quote=quoted, key=key)]
-            (answer,) = questions._charged(budget, wanted, budget.scientist)
+            (answer,) = questions.charged(budget, wanted, budget.scientist)
         return answer, len(queued)
 
     (first, tasks), (second, tasks_again) = charged(), charged()
