@@ -456,3 +456,26 @@ def test_a_condition_that_is_unknown_is_neither_yes_nor_no():
     data = table(subjects=80)
     _, chosen = chosen_of(Fit(YesNo(Compare(">", Column("wage"), Constant(20.0))), (REGION,)), data)
     assert len(chosen.y) == int(data.rows.columns["wage"].valid.sum())
+
+
+@pytest.mark.parametrize("part", [3, 100], ids=["in parts", "at once"])
+def test_nothing_is_computed_for_rows_that_do_not_count(part, monkeypatch):
+    """Otherwise the time would tell of somebody who has a million of them."""
+    monkeypatch.setattr(fit_rows, "MAX_ROWS_PER_SUBJECT", 4)
+    monkeypatch.setattr(fit_rows, "PART", part)
+    data, fit, seen = table(subjects=30), FITS["linear"], []
+    sizes = np.diff(data.offsets)
+    rank = np.arange(data.rows.length) - np.repeat(data.offsets[:-1], sizes)
+    for name in ("_outcome", "_slope"):
+        real = getattr(fit_rows, name)
+
+        def watched(*given, real=real):
+            seen.append(given[-1].length)
+            return real(*given)
+
+        monkeypatch.setattr(fit_rows, name, watched)
+    found = fit_rows.outcomes(fit.outcome, plan_fit(fit, SPEC), data.rows, data.offsets, EVERYWHERE)
+    chosen_of(fit, data)
+    assert np.array_equal(found.used, (rank < 4) & data.rows.column("wage").valid)
+    assert sum(seen) == 3 * np.minimum(sizes, 4).sum()
+    assert max(seen) <= part
