@@ -3,6 +3,7 @@
 Everything of a row follows from that row alone, and whether a person tests from their own keyed digest.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -55,14 +56,24 @@ def outcomes(outcome: Outcome, plan: FitPlan, rows: Rows, offsets: Integers, kep
     No more than a person's first MAX_ROWS_PER_SUBJECT rows count.
     """
     y, used = np.zeros(rows.length), np.zeros(rows.length, dtype=np.bool_)
-    for begin in range(0, rows.length, PART):
-        end = min(begin + PART, rows.length)
+    for begin, end in _parts(offsets):
         y[begin:end], used[begin:end] = _outcome(outcome, plan, rows.part(begin, end))
     if len(kept):
         used &= kept
-    sizes = np.diff(offsets)
-    used &= np.arange(rows.length) - np.repeat(offsets[:-1], sizes) < MAX_ROWS_PER_SUBJECT
     return Outcomes(y=y, used=used, people=_per_person(used, offsets) > 0)
+
+
+def _parts(offsets: Integers) -> Iterator[tuple[int, int]]:
+    """Yield ranges of at most PART rows that hold each person's first MAX_ROWS_PER_SUBJECT.
+
+    Nothing is computed for any others: somebody with a million rows takes no longer than with so many.
+    """
+    many = np.flatnonzero(np.diff(offsets) > MAX_ROWS_PER_SUBJECT)
+    begins = [0, *offsets[many + 1].tolist()]
+    ends = [*(offsets[many] + MAX_ROWS_PER_SUBJECT).tolist(), int(offsets[-1])]
+    for first, last in zip(begins, ends, strict=True):
+        for begin in range(first, last, PART):
+            yield begin, min(begin + PART, last)
 
 
 def _per_person(used: Bools, offsets: Integers) -> Integers:
@@ -99,10 +110,10 @@ def choose(plan: FitPlan, rows: Rows, offsets: Integers, found: Outcomes, people
     wanted = found.used & np.repeat(people, np.diff(offsets))
     each = _per_person(wanted, offsets)
     new = np.concatenate([[0], np.cumsum(each[each > 0])]).astype(np.int64)
-    return Chosen(offsets=new, places=_placed(plan, rows, wanted), y=found.y[wanted])
+    return Chosen(offsets=new, places=_placed(plan, rows, offsets, wanted), y=found.y[wanted])
 
 
-def _placed(plan: FitPlan, rows: Rows, wanted: Bools) -> Placed:
+def _placed(plan: FitPlan, rows: Rows, offsets: Integers, wanted: Bools) -> Placed:
     parted = [feature for feature in plan.features if feature.kind != "slope"]
     sloped = [feature for feature in plan.features if feature.kind == "slope"]
     many = int(np.count_nonzero(wanted))
@@ -110,8 +121,7 @@ def _placed(plan: FitPlan, rows: Rows, wanted: Bools) -> Placed:
     slopes = np.zeros((many, len(sloped)), dtype=np.int32)
     xs = np.zeros((many, len(sloped)))
     at = 0
-    for begin in range(0, rows.length, PART):
-        end = min(begin + PART, rows.length)
+    for begin, end in _parts(offsets):
         part, chosen = rows.part(begin, end), wanted[begin:end]
         to = slice(at, at + int(np.count_nonzero(chosen)))
         for k, feature in enumerate(parted):

@@ -19,6 +19,8 @@ class Learning:
 
     opens: Question
     seconds: float
+    doublings: int
+    """How often the time was doubled because earlier answers took longer."""
 
 
 def compute(pk: str) -> None:
@@ -32,12 +34,16 @@ def compute(pk: str) -> None:
         question = learning.opens
         result = dates.as_result(release(), query=question.query, table=question.spec)
         counted = caps_in_words.facts(question.query, question.spec)
-        turns.tell(attempt, result=result, facts={**lifecycle.record_of(answer, result), **counted})
+        facts = {**lifecycle.record_of(answer, result), **counted}
+        turns.tell(attempt, result=result, facts=facts, doubled=learning.doublings)
 
 
 def _read(answer: Answer) -> Learning:
-    question = question_of(answer)
-    return Learning(opens=question, seconds=question.seconds_after(answer.budget.promise))
+    question, promise = question_of(answer), answer.budget.promise
+    doublings = promise.doublings_now
+    return Learning(
+        opens=question, seconds=question.seconds_after(promise) * 2**doublings, doublings=doublings
+    )
 
 
 def _charged(

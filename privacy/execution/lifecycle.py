@@ -190,7 +190,7 @@ def sweep() -> list[Answer]:
 def _last_moment(answer: Answer) -> datetime:
     """Return when an answer that was charged must have been told; for a query, that is soon after its turn began."""
     begun = answer.begun_at or answer.created_at
-    return opening.last_moment(begun, answer.deadline) if answer.deadline else begun
+    return opening.last_moment(answer.kind, begun, answer.deadline) if answer.deadline else begun
 
 
 def change_share(

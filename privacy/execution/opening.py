@@ -59,20 +59,28 @@ class Attempt:
         self.doublings = doublings if doublings > self.answer.budget.promise.doublings_now else 0
         settling.sleep_until(self.turn_ended)
 
-    def told_at(self) -> datetime | None:
-        """Return when its release, or its loss, is told; None if that moment of an answer by code has passed.
-
-        An answer by code that misses its deadline is told after twice its time.
-        """
-        if self.deadline is None:
-            return self.due()[0]
-        times = (self.deadline, last_moment(self.begun, self.deadline))
-        return next((at for at in times if at > timezone.now()), None)
+    def told_at(self) -> datetime:
+        """Return when its release, or its loss, is told: never the moment at which it happens to be ready."""
+        return self.due()[0] if self.deadline is None else next_moment(self.begun, self.deadline)[0]
 
 
-def last_moment(begun: datetime, deadline: datetime) -> datetime:
-    """Return the moment after which an answer by code is lost, although it was charged."""
-    return begun + 2 * (deadline - begun)
+LATEST = {Answer.Kind.CODE: 1, Answer.Kind.FIT: 3, Answer.Kind.TABLE: 3}
+"""How often the time of what takes long may be doubled until it is lost. Blocks have times of their own; how long a
+training takes depends on the rows, of which there may be more than announced."""
+
+
+def next_moment(begun: datetime, deadline: datetime) -> tuple[datetime, int]:
+    """Return when what takes long may be told next, its deadline or after a multiple of its time; and how often that
+    time is doubled."""
+    doublings = 0
+    while (at := begun + (deadline - begun) * (1 << doublings)) <= timezone.now():
+        doublings += 1
+    return at, doublings
+
+
+def last_moment(kind: str, begun: datetime, deadline: datetime) -> datetime:
+    """Return the moment after which an answer that takes long is lost, although it was charged."""
+    return begun + (deadline - begun) * (1 << LATEST[Answer.Kind(kind)])
 
 
 @contextmanager
@@ -85,7 +93,7 @@ def lost_unless_stored(answer: Answer) -> Iterator[Attempt]:
         ended = True
     finally:
         if not ended and attempt.line is not None:
-            settling.sleep_until(attempt.told_at() or timezone.now())
+            settling.sleep_until(attempt.told_at())
             settling.lose(answer)
 
 

@@ -61,7 +61,10 @@ class Question:
     def seconds_after(self, promise: Promise) -> float:
         """Return the public time from its charge to its answer, in seconds; 0 if it is computed with the charge."""
         return deadlines.after_charge(
-            self.design, people=promise.public_size, rows_per_person=self.spec.max_rows
+            self.design,
+            people=promise.public_size,
+            rows_per_person=self.spec.max_rows,
+            rows=promise.public_rows.get(self.spec.name, 0),
         )
 
 

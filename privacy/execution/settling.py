@@ -40,9 +40,8 @@ def release(  # noqa: PLR0913 -- each is named at the call
         if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
             return False  # the scientist has already been shown that it is lost
         promise.last_applied = max(line.pk, promise.last_applied)
-        if doublings > promise.doublings_now:
-            promise.doublings, promise.doubled_at = doublings, doubled_at or at
-        promise.save(update_fields=["last_applied", "doublings", "doubled_at"])
+        promise.save(update_fields=["last_applied"])
+        double(promise, doublings, doubled_at or at)
         answer.state = Answer.State.RELEASED
         answer.result = result
         answer.visible_at = at
@@ -55,6 +54,13 @@ def release(  # noqa: PLR0913 -- each is named at the call
         elif budget.share_used - answer.line.units / CAP < Budget.LOW <= budget.share_used:
             notifications.budget_is_low(budget)
     return True
+
+
+def double(promise: Promise, doublings: int, at: datetime) -> None:
+    """Double the public time of the dataset's answers so often, from `at`, unless it is already."""
+    if doublings > promise.doublings_now:
+        promise.doublings, promise.doubled_at = doublings, at
+        promise.save(update_fields=["doublings", "doubled_at"])
 
 
 def give_back(answer: Answer, why: str) -> None:

@@ -20,7 +20,7 @@ from privacy.execution import opening, preparation, settling
 from privacy.execution.opening import Attempt
 from privacy.execution.questions import Question
 from privacy.ledgers.person_ledger import SubjectLedger, open_ledger
-from privacy.models import Answer, LedgerLine
+from privacy.models import Answer, LedgerLine, Promise
 
 
 class Work(Protocol):
@@ -85,14 +85,28 @@ def tell(
     result: dict[str, object],
     facts: dict[str, object],
     also: Callable[[], object] = lambda: None,
+    doubled: int | None = None,
 ) -> None:
-    """Release an answer at its deadline, unless it may no longer be given then. `also` runs in the same transaction."""
-    answer, line, at = attempt.answer, attempt.line, attempt.told_at()
-    if line is None or at is None:
-        settling.lose(answer)
-        return
+    """Release an answer at its deadline, unless it may no longer be given then. `also` runs in the same transaction.
+
+    `doubled`: how often its time was doubled when it was charged; if it is late, the times of later answers are doubled
+    once more. None if its time does not depend on the rows.
+    """
+    answer, line = attempt.answer, attempt.line
+    if line is None or attempt.deadline is None:
+        raise ValueError("Nothing was charged in a turn.")
+    at, times = opening.next_moment(attempt.begun, attempt.deadline)
+    doublings, doubled_at = attempt.doublings, attempt.turn_ended or at
+    if doubled is not None and times:
+        doublings, doubled_at = doubled + times, at
     settling.sleep_until(at)
     answer.budget.refresh_from_db()
+    if at > opening.last_moment(answer.kind, attempt.begun, attempt.deadline):
+        with transaction.atomic():
+            promise = Promise.objects.select_for_update().get(pk=answer.budget.promise_id)
+            settling.double(promise, doublings, doubled_at)
+        settling.lose(answer)
+        return
     if rules.may_be_answered(answer.budget):
         settling.lose(answer)
         return
@@ -103,8 +117,8 @@ def tell(
             at=at,
             result=result,
             facts={**facts, "released_at": at.isoformat()},
-            doublings=attempt.doublings,
-            doubled_at=attempt.turn_ended,
+            doublings=doublings,
+            doubled_at=doubled_at,
         )
         if told:
             also()

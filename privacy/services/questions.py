@@ -182,7 +182,12 @@ def priced(
         basis=basis,
         asked=asked,
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
-        seconds=after_charge(plan, people=promise.public_size, rows_per_person=spec.max_rows),
+        seconds=after_charge(
+            plan,
+            people=promise.public_size,
+            rows_per_person=spec.max_rows,
+            rows=promise.public_rows.get(spec.name, 0),
+        ),
     )
 
 

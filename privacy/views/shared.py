@@ -12,7 +12,7 @@ from datasets.queries import waiting_access
 from datasets.rules import is_dataset_owner
 from privacy import rules
 from privacy.engine.accounting import noise_epsilon
-from privacy.execution.opening import last_moment
+from privacy.execution.opening import last_moment, next_moment
 from privacy.models import Answer, Budget
 from privacy.presentation import words
 from privacy.queries import budgets_of, share_of
@@ -52,9 +52,11 @@ def cost(answer: Answer) -> str:
 
 
 def late(item: Answer) -> datetime | None:
-    """Return when an answer is told at the latest, if it was not told at its deadline; None before."""
+    """Return when an answer that was not told at its deadline may be told next; None before."""
     begun, deadline = item.begun_at, item.deadline
-    return last_moment(begun, deadline) if begun and deadline and deadline <= timezone.now() else None
+    if not begun or not deadline or deadline > timezone.now():
+        return None
+    return min(next_moment(begun, deadline)[0], last_moment(item.kind, begun, deadline))
 
 
 def about(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import math
 from privacy.engine.language.expressions import Node, children
 from privacy.engine.language.learning import Fit
 from privacy.engine.language.query import Distribution, PersonQuantiles, Query
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT
 from privacy.engine.plan.designs import Design
 from privacy.engine.plan.fits import FitPlan, read_by
 from privacy.engine.plan.searches import MOST_STEPS
@@ -77,13 +78,14 @@ def places(people: int) -> float:
     return math.ceil(people * PLACE / STEP) * STEP
 
 
-def after_charge(plan: Design, *, people: int, rows_per_person: int) -> float:
+def after_charge(plan: Design, *, people: int, rows_per_person: int, rows: int = 0) -> float:
     """Return the seconds from the charge of an answer to its release, beyond those in `seconds`; 0 for most queries.
 
-    Arguments as in `seconds`. Nobody else waits in this time.
+    Arguments as in `seconds`. `rows`: how many the owner announces, if more. Nobody else waits in this time.
     """
     if plan.model is not None:
-        busy = _training(plan.model, people, rows_per_person)
+        rows = max(_rows(people, rows_per_person), rows)
+        busy = _training(plan.model, rows, several=rows_per_person > 1)
     elif plan.tables is not None:
         each = TALLY * (len(plan.tables.pairs) + len(plan.tables.columns)) + ROW_OF * len(plan.tables.columns)
         busy = TREE + CELL * plan.tables.cells + people * each
@@ -92,13 +94,15 @@ def after_charge(plan: Design, *, people: int, rows_per_person: int) -> float:
     return math.ceil(busy / AFTER) * AFTER
 
 
-def _training(model: FitPlan, people: int, rows_per_person: int) -> float:
-    rows = _rows(people, rows_per_person)
-    fast = rows_per_person == 1 and model.weights == model.width
-    each, work = (TRAIN, TRAIN_WORK) if fast else (TRAIN_SLOW, TRAIN_SLOW_WORK)
+def _training(model: FitPlan, rows: int, *, several: bool) -> float:
+    """Return the seconds for so many rows, and for one person more who has as many rows as can count."""
+    fast = not several and model.weights == model.width
+    each = TRAIN + TRAIN_WORK * model.work
+    slow = TRAIN_SLOW + TRAIN_SLOW_WORK * model.work
     parts = sum(_parts(feature.of) for feature in model.features)
-    begin = rows * (TRAIN_START * len(model.features) + PART * parts)
-    return begin + model.steps * (rows * (each + work * model.work) + STEP_WEIGHT * model.weights)
+    begin = (rows + MAX_ROWS_PER_SUBJECT) * (TRAIN_START * len(model.features) + PART * parts)
+    step = rows * (each if fast else slow) + MAX_ROWS_PER_SUBJECT * slow
+    return begin + model.steps * (step + STEP_WEIGHT * model.weights)
 
 
 def _rows(people: int, rows_per_person: int) -> int:

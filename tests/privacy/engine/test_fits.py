@@ -276,3 +276,26 @@ def test_who_tests_adds_nothing_to_training_and_who_trains_nothing_to_the_test(m
 def test_without_digests_nobody_can_be_chosen_to_test():
     with pytest.raises(ValueError, match="digests"):
         measure(asked(FITS["linear"]), replace(table(subjects=3), digests=None))
+
+
+@pytest.mark.parametrize("part", [3, 100], ids=["in parts", "at once"])
+def test_nothing_is_computed_for_rows_that_do_not_count(part, monkeypatch):
+    """Otherwise the time would tell of somebody who has a million of them."""
+    monkeypatch.setattr(fit_rows, "MAX_ROWS_PER_SUBJECT", 4)
+    monkeypatch.setattr(fit_rows, "PART", part)
+    data, fit, seen = table(subjects=30), FITS["linear"], []
+    sizes = np.diff(data.offsets)
+    rank = np.arange(data.rows.length) - np.repeat(data.offsets[:-1], sizes)
+    for name in ("_outcome", "_slope"):
+        real = getattr(fit_rows, name)
+
+        def watched(*given, real=real):
+            seen.append(given[-1].length)
+            return real(*given)
+
+        monkeypatch.setattr(fit_rows, name, watched)
+    found = fit_rows.outcomes(fit.outcome, plan_fit(fit, SPEC), data.rows, data.offsets, EVERYWHERE)
+    chosen_of(fit, data)
+    assert np.array_equal(found.used, (rank < 4) & data.rows.column("wage").valid)
+    assert sum(seen) == 3 * np.minimum(sizes, 4).sum()
+    assert max(seen) <= part

@@ -1,5 +1,6 @@
 """Models and synthetic tables in a worker: what is charged, when it is told, and what a dead worker costs."""
 
+from datetime import datetime
 from uuid import uuid4
 
 import numpy as np
@@ -164,3 +165,28 @@ def test_the_deadline_is_public_and_told_before(budget):
     assert quoted.seconds > 0
     assert quoted.query.measure.people == PEOPLE  # what was left open is written out
     assert questions.quote(budget, TABLE, by=budget.scientist, share=0.2).seconds > 0
+
+
+@pytest.mark.parametrize(("times", "state"), [(1, "released"), (3, "released"), (4, "lost")])
+def test_what_takes_longer_is_told_at_a_public_time_and_later_answers_have_more(
+    budget, monkeypatch, times, state
+):
+    """Whether released or lost: the moment at which it happens to be ready would tell how many rows there are."""
+    until: list[datetime] = []
+    real = opening.next_moment
+    monkeypatch.setattr(settling, "sleep_until", until.append)
+    late = lambda begun, deadline: (begun + (deadline - begun) * 2**times, times)  # noqa: E731
+    with monkeypatch.context() as slow:
+        slow.setattr(opening, "next_moment", late)
+        answer = computed(asked(budget, MODEL))
+    assert answer.state == state
+    assert until[-1] == late(answer.begun_at, answer.deadline)[0]
+    budget.promise.refresh_from_db()
+    assert budget.promise.doublings == times
+    assert opening.next_moment is real
+    again = computed(asked(budget, TABLE))
+    assert again.visible_at == again.deadline
+    first, second = (each.deadline - each.begun_at for each in (answer, again))
+    assert second > first * 2**times / 2
+    budget.promise.refresh_from_db()
+    assert budget.promise.doublings == times

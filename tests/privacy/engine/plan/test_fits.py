@@ -15,7 +15,7 @@ from privacy.engine.language.learning import (
     YesNo,
 )
 from privacy.engine.language.query import Count, Query
-from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.plan import deadlines
 from privacy.engine.plan.caps import is_capped
 from privacy.engine.plan.designs import design
@@ -176,16 +176,26 @@ def test_all_columns_of_outcome_features_and_filter_are_opened():
     assert wanted_by(ask(Fit(UNION, (YEARS,))), spec()) == {"union", "years"}
 
 
+def test_one_person_with_all_the_rows_that_count_makes_no_model_late():
+    fit = replace(PLAIN, steps=200, hidden=(64, 16))
+    plan = design(ask(fit), spec())
+    one = 200 * MAX_ROWS_PER_SUBJECT * deadlines.TRAIN_SLOW_WORK * plan_fit(fit, spec()).work
+    assert one > 2 * deadlines.AFTER
+    for rows in (1, MAX_ROWS_PER_SUBJECT):  # as declared, which the rows need not keep to
+        assert deadlines.after_charge(plan, people=1, rows_per_person=rows) >= one
+
+
 def test_the_time_for_training_grows_with_what_is_public():
-    def seconds(fit, people=10**6, rows=1):
-        query = ask(fit)
-        return deadlines.after_charge(design(query, spec()), people=people, rows_per_person=rows)
+    def seconds(fit, people=10**6, rows=1, announced=0):
+        plan = design(ask(fit), spec())
+        return deadlines.after_charge(plan, people=people, rows_per_person=rows, rows=announced)
 
     fit = replace(PLAIN, steps=50)
     assert seconds(fit, people=1) == 5
     assert seconds(fit) % 5 == 0
     assert seconds(fit) < seconds(replace(fit, steps=150)) < seconds(replace(fit, steps=150, hidden=(8,)))
     assert seconds(fit) < seconds(fit, rows=4) == seconds(fit, rows=400)
+    assert seconds(fit) < seconds(fit, announced=10**7)
     count = ask(Count())
     assert deadlines.after_charge(design(count, spec()), people=10**6, rows_per_person=4) == 0
     times = [
