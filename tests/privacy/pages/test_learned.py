@@ -136,10 +136,15 @@ def test_only_a_released_table_has_rows(scientist, budget, as_):
     model, table = learned.model(budget), learned.table(budget)
     waiting = learned.table(budget)
     Answer.objects.filter(pk=waiting.pk).update(visible_at=timezone.now() + timedelta(minutes=1))
-    for answer, client in ((model, scientist), (waiting, scientist), (table, as_(make.scientist()))):
-        assert (
-            client.get(reverse("privacy:table_rows", args=[answer.pk], query={"rows": "5"})).status_code
-            == 404
+    for answer, client, code in (
+        (model, scientist, 400),
+        (waiting, scientist, 400),
+        (table, as_(make.scientist()), 404),
+    ):
+        found = client.get(reverse("privacy:table_rows", args=[answer.pk], query={"rows": "5"}))
+        assert found.status_code == code
+        assert ("Only the answer to a question for a synthetic table has rows" in found.content.decode()) == (
+            code == 400
         )
 
 
