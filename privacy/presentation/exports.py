@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 
 from common import spreadsheets
+from common.errors import Refused
 from privacy.engine.figures import BIN, UP_TO
 from privacy.engine.language.display import EVERYTHING, Display, lines_of
 from privacy.engine.language.expressions import Column
@@ -114,9 +115,9 @@ ROWS_AT_ONCE = 2_000
 
 
 def rows_file(answer: Answer, many: int) -> StreamingHttpResponse:
-    """Return rows of a synthetic table as a download. Raises Http404 for any other answer, or before it is released."""
+    """Return rows of a synthetic table as a download. Raises Refused for any other answer, or before it is released."""
     if not answer.is_out or answer.kind != Answer.Kind.TABLE:
-        raise Http404
+        raise Refused("Only the answer to a question for a synthetic table has rows, from its release on.")
     name = f"{answer.budget.promise.dataset.name}-synthetic-{answer.pk.hex[:8]}-{many}.csv"
     return StreamingHttpResponse(
         rows_csv(draw((answer.result or {})["table"], many)),

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from common.errors import Conflict, Refused
+from common.errors import Refused
 from common.heavy_views import computing
 from common.http import UserRequest
 from common.pages import show
@@ -62,13 +62,8 @@ def _released(item: Answer) -> dict[str, Any]:
 @require_safe
 @computing
 def rows(request: UserRequest, pk: UUID) -> HttpResponseBase:
-    """Download rows of a synthetic table as CSV: `rows` of them, always the same ones.
-
-    Raises Refused for a wrong number, and Conflict for another kind of answer.
-    """
+    """Download rows of a synthetic table as CSV: `rows` of them, always the same ones. Raises Refused."""
     item = the_answer(request, pk)
-    if item.kind != Answer.Kind.TABLE:
-        raise Conflict("Only a synthetic table has rows to download.")
     form = SyntheticRowsForm({"rows": request.GET.get("rows", USUAL_ROWS)})
     if not form.is_valid():
         raise Refused(form.errors["rows"][0])

@@ -46,4 +46,4 @@ def test_rows_of_a_synthetic_table_are_the_same_each_time(scientist, budget):
     again = b"".join(scientist.get("api:answer_rows", answer.pk, query="?rows=7").streaming_content).decode()
     assert again == text
     problem(scientist.get("api:answer_rows", answer.pk, query="?rows=1000001"), 400, "invalid")
-    problem(scientist.get("api:answer_rows", learned.model(budget).pk), 404, "not_found")
+    problem(scientist.get("api:answer_rows", learned.model(budget).pk), 400, "refused")

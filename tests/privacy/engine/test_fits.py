@@ -14,6 +14,7 @@ from privacy.engine.held_out import held_out_sigma
 from privacy.engine.language.expressions import In
 from privacy.engine.measure import fits
 from privacy.engine.measure.contributions import ONE, worst_case_units
+from privacy.engine.measure.evaluate import EVERYWHERE
 from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.plan.fits import plan_fit
 from privacy.engine.release import measure

@@ -136,13 +136,16 @@ def test_only_a_released_table_has_rows(scientist, budget, as_):
     model, table, waiting = learned.model(budget), learned.table(budget), learned.table(budget)
     stranger = as_(make.scientist())
     Answer.objects.filter(pk=waiting.pk).update(visible_at=timezone.now() + timedelta(minutes=1))
-    for answer, client, status in (
-        (model, scientist, 409),
-        (waiting, scientist, 404),
+    for answer, client, code in (
+        (model, scientist, 400),
+        (waiting, scientist, 400),
         (table, stranger, 404),
     ):
         found = client.get(reverse("privacy:table_rows", args=[answer.pk], query={"rows": "5"}))
-        assert found.status_code == status
+        assert found.status_code == code
+        assert ("Only the answer to a question for a synthetic table has rows" in found.content.decode()) == (
+            code == 400
+        )
 
 
 @pytest.mark.parametrize(
