@@ -20,6 +20,8 @@ from privacy.engine.synthetic_rows import draw
 from privacy.models import Answer, LedgerLine
 
 MOST_LINES = 100_000
+MOST_CELLS = 10_000_000
+"""The most cells of a file of synthetic rows: they are drawn in memory and written for minutes."""
 LEDGER_COLUMNS = (
     "at", "line", "scientist", "address", "question", "share_of_budget", "units", "mu", "state", "answer",
 )  # fmt: skip
@@ -118,6 +120,12 @@ def rows_file(answer: Answer, many: int) -> StreamingHttpResponse:
     """Return rows of a synthetic table as a download. Raises Refused for any other answer, or before it is released."""
     if not answer.is_out or answer.kind != Answer.Kind.TABLE:
         raise Refused("Only the answer to a question for a synthetic table has rows, from its release on.")
+    columns = len((answer.result or {})["table"]["columns"])
+    if many * columns > MOST_CELLS:
+        raise Refused(
+            f"A file can have {MOST_CELLS:,} cells: {MOST_CELLS // columns:,} rows of this table. Ask for fewer rows, "
+            "or draw them with the Python client."
+        )
     name = f"{answer.budget.promise.dataset.name}-synthetic-{answer.pk.hex[:8]}-{many}.csv"
     return StreamingHttpResponse(
         rows_csv(draw((answer.result or {})["table"], many)),

@@ -86,6 +86,18 @@ def most_error(model: Mapping[str, Any]) -> str:
     return "" if limit is None else words.sized(limit)
 
 
+def confusion(model: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return, for each value of a choice, how many people with it were predicted to have each value; empty for others.
+
+    Noisy numbers of people kept for the test.
+    """
+    counts = (model["held_out"] or {}).get("confusion") or []
+    return [
+        (label, [f"{max(0.0, count):,.0f}" for count in row])
+        for label, row in zip(model["classes"], counts, strict=False)
+    ]
+
+
 def calibration(model: Mapping[str, Any], widths: Mapping[str, int]) -> dict[str, SafeString] | None:
     """Return the calibration chart, one for each width, or None where too few points are clear of the noise."""
     shares = model["family"] in SHARES

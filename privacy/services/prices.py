@@ -1,4 +1,4 @@
-"""Prices that scientists give: the error that they accept, or what they want to spend."""
+"""Prices that scientists give, and what is chosen for a question from its price."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from privacy.engine.language.query import Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.plan import pricing
 from privacy.engine.plan.learning import explicit
-from privacy.models import Budget
+from privacy.models import Answer, Budget
 
 WORDS = {
     "error": "the error that you accept",
@@ -44,3 +44,14 @@ def written_out(query: Query, asked: Mapping[str, float], spec: TableSpec, budge
             "share of the budget."
         )
     return explicit(query, spec, public_size=budget.promise.public_size, mu=mu_of(asked, budget))
+
+
+def kind_of(query: Query) -> Answer.Kind:
+    """Return which kind of answer a query has."""
+    match query.measure:
+        case Fit():
+            return Answer.Kind.FIT
+        case SyntheticTable():
+            return Answer.Kind.TABLE
+        case _:
+            return Answer.Kind.QUERY

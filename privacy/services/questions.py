@@ -21,7 +21,6 @@ from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql, sql_names, wire
 from privacy.engine.language.code import CodeQuestion
-from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import KeyCounts, Mean, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.measure.contributions import CAP
@@ -66,7 +65,7 @@ class Quote:
     @property
     def kind(self) -> Answer.Kind:
         """Which kind of answer it will have."""
-        return kind_of(self.query)
+        return prices.kind_of(self.query)
 
     @property
     def more_like_this(self) -> int:
@@ -252,6 +251,8 @@ def ask_all(budget: Budget, wanted: Sequence[Asking], *, by: User) -> list[Answe
 MOST_PENDING = 192
 """Questions of one budget that may wait for their answers: three full batches. The answers of a dataset are computed
 one after the other, so more would keep everybody else waiting."""
+MOST_LONG = 8
+"""Models and synthetic tables of one budget that may wait: each keeps the worker for them busy for up to minutes."""
 OTHER_QUESTIONS = "This idempotency key was used for other questions. Use a new key."
 
 
@@ -272,15 +273,22 @@ def charged(budget: Budget, wanted: Sequence[Asking], by: User) -> list[Answer]:
     """Reserve all charges, then write all questions down and have them computed. Whoever calls has asked the rules."""
     if not wanted:
         return []
-    waiting = Answer.objects.filter(budget=budget, state=Answer.State.PENDING).count()
-    if waiting + len(wanted) > MOST_PENDING:
-        raise TooMuchAtOnce(
-            f"{waiting} of your questions are still being answered, and at most {MOST_PENDING} can be at a time. "
-            "Ask again when some of them have been answered. Nothing was charged."
-        )
+    pending = Answer.objects.filter(budget=budget, state=Answer.State.PENDING)
+    _check_room(pending.count(), len(wanted), MOST_PENDING, "questions")
+    if long := sum(each.quote.kind != Answer.Kind.QUERY for each in wanted):
+        of_long = pending.filter(kind__in=[Answer.Kind.FIT, Answer.Kind.TABLE])
+        _check_room(of_long.count(), long, MOST_LONG, "models and synthetic tables")
     lines = budget_ledger.reserve_all(budget, [_reservation(each) for each in wanted], by=by)
     with transaction.atomic():
         return [_written(budget, each, line) for each, line in zip(wanted, lines, strict=True)]
+
+
+def _check_room(waiting: int, more: int, most: int, what: str) -> None:
+    if waiting + more > most:
+        raise TooMuchAtOnce(
+            f"{waiting} of your {what} are still being answered, and at most {most} can be at a time. "
+            "Ask again when some of them have been answered. Nothing was charged."
+        )
 
 
 def _reservation(each: Asking) -> budget_ledger.Reservation:
@@ -314,17 +322,6 @@ def _written(budget: Budget, each: Asking, line: LedgerLine) -> Answer:
     if made:
         commit.after(tasks.compute_later, answer)
     return answer
-
-
-def kind_of(query: Query) -> Answer.Kind:
-    """Return which kind of answer a query has."""
-    match query.measure:
-        case Fit():
-            return Answer.Kind.FIT
-        case SyntheticTable():
-            return Answer.Kind.TABLE
-        case _:
-            return Answer.Kind.QUERY
 
 
 def note_seen(answer: Answer) -> None:

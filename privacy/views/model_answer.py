@@ -51,6 +51,7 @@ def _released(request: UserRequest, item: Answer, asked: Fit, table: TableSpec |
         "measures": model_shown.measures(model),
         "tested": model_shown.people_tested(model),
         "most_error": model_shown.most_error(model),
+        "confusion": model_shown.confusion(model),
         "calibration": model_shown.calibration(model, WIDTHS),
         "classes": classes,
         "chosen": chosen,

@@ -156,6 +156,7 @@ def _model(asked: Fit) -> dict[str, Any]:
         "scale": None,
         "training": {"people": 812.4, "steps": 60, "noise_to_signal": 0.0021},
         "held_out": {
+            **({"confusion": [[80.2, 12.0, -3.1], [9.0, 55.5, 4.0], [1.0, 7.0, 41.0]]} if several else {}),
             "people": figure("people", 203.1, 9.0),
             "measures": [figure(*each) for each in measures[family]],
             "calibration": calibration if family == "logistic" else [],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.db import connections
 
+from common.admission import TooMuchAtOnce
 from common.errors import Refused
 from privacy import dates
 from privacy.engine.language.expressions import Column, Compare, Constant, In
@@ -190,3 +191,10 @@ def test_what_takes_longer_is_told_at_a_public_time_and_later_answers_have_more(
     assert second > first * 2**times / 2
     budget.promise.refresh_from_db()
     assert budget.promise.doublings == times
+
+
+def test_models_of_one_budget_wait_in_a_short_line(budget, monkeypatch):
+    monkeypatch.setattr(questions, "MOST_LONG", 1)
+    asked(budget, MODEL)
+    with pytest.raises(TooMuchAtOnce, match="1 of your models and synthetic tables"):
+        asked(budget, TABLE)

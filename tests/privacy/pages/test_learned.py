@@ -15,6 +15,7 @@ from privacy.engine.language.expressions import Column
 from privacy.engine.language.learning import Amount, Choice, NumberFeature
 from privacy.engine.language.wire import decode, encode
 from privacy.models import Answer
+from privacy.presentation import exports
 from tests import make
 from tests.makers import learned
 
@@ -62,7 +63,9 @@ def test_a_model_of_several_values_shows_one_of_them_at_a_time(scientist, budget
         assert f'<option value="{shown}" selected>' in text
         assert "Model of which region, from year" in text
         assert "how often the most frequent value is the right one" in text
-        assert text.count('<th scope="row" class="wrap">') == 5  # the weights of one value
+        assert (
+            text.count('<th scope="row" class="wrap">') == 3 + 5
+        )  # what was predicted, and the weights of one value
 
 
 def test_a_model_of_an_amount_has_effects_in_its_unit_and_may_be_untested(scientist, budget):
@@ -273,3 +276,20 @@ def test_a_model_that_the_form_has_no_fields_for_is_said_so(scientist, budget, p
     Answer.objects.filter(pk=answer.pk).update(query=query)
     text = unescape(scientist.get(f"{page}?again={answer.pk}").content.decode())
     assert "The form has no fields for this question" in text
+
+
+def test_a_choice_shows_what_was_predicted_for_whom(scientist, budget):
+    page = scientist.get(reverse("privacy:answer", args=[learned.model(budget, Choice("region")).pk]))
+    assert "What was predicted for whom" in page.content.decode()
+    assert page.context["confusion"][0] == ("east", ["80", "12", "0"])
+    other = scientist.get(reverse("privacy:answer", args=[learned.model(budget).pk])).content.decode()
+    assert "What was predicted for whom" not in other
+
+
+def test_a_file_of_rows_has_a_limit(scientist, budget, monkeypatch):
+    monkeypatch.setattr(exports, "MOST_CELLS", 30)
+    address = reverse("privacy:table_rows", args=[learned.table(budget).pk])
+    assert scientist.get(f"{address}?rows=10").status_code == 200
+    refused = scientist.get(f"{address}?rows=11")
+    assert refused.status_code == 400
+    assert "10 rows of this table" in refused.content.decode()
