@@ -27,6 +27,8 @@ from tests.makers import privacy as shares
 RICH = YesNo(Compare(">", Column("wage"), Constant(20_000.0)))
 REGIONS = ("east", "north", "west")
 EDGES = [1990.0, 1992.0, 1994.0, 1996.0, 1998.0]
+UNASKED = "SELECT COUNT(*) FROM wages WHERE wage > 7"
+"""A question that nobody else asks, so that its answer may be turned into another."""
 FAMILIES = {YesNo: "logistic", Amount: "linear", Choice: "multinomial"}
 
 
@@ -64,7 +66,7 @@ def table(budget: Budget, columns: Sequence[str] = ("year", "region", "wage")) -
 
 def released(budget: Budget, asked: Fit | SyntheticTable, kind: str, result: dict[str, Any]) -> Answer:
     """Turn a question that no worker has taken into a released answer with this result."""
-    answer, query = shares.answer(budget, epsilon=0.2), Query(table="wages", measure=asked)
+    answer, query = shares.answer(budget, UNASKED, epsilon=0.2), Query(table="wages", measure=asked)
     Answer.objects.filter(pk=answer.pk).update(
         kind=kind,
         query=wire.encode(query),

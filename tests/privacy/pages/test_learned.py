@@ -293,3 +293,10 @@ def test_a_file_of_rows_has_a_limit(scientist, budget, monkeypatch):
     refused = scientist.get(f"{address}?rows=11")
     assert refused.status_code == 400
     assert "10 rows of this table" in refused.content.decode()
+
+
+def test_the_files_of_a_table_have_its_shares(scientist, budget):
+    answer = learned.table(budget)
+    rows = list(csv.reader(io.StringIO(text_of(scientist, answer, "download", "csv"))))
+    assert rows[0][:3] == ["column", "value", "share"]
+    assert json.loads(text_of(scientist, answer, "download", "json"))["result"] == answer.result
