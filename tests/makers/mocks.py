@@ -14,24 +14,31 @@ from privacy.ledgers import budget_ledger
 from privacy.models import Answer, Budget, LedgerLine, Promise
 from privacy.services import sampled_mocks
 
-RESULT: dict[str, Any] = {
-    "by": ["column", "value"],
-    "lines": [{"key": ["region", "west"], "figures": [{"name": "share", "value": 1.0, "half_width": 0.1}]}],
-    "table": {
-        "people": 30.0,
-        "focus": None,
-        "columns": [
-            {
-                "name": "region", "kind": "category", "edges": [], "labels": ["east", "north", "west"],
-                "decimals": None, "missing": True, "unit": "",
-            }
-        ],
-        "root": 0,
-        "tree": [],
-        "shares": [0.0, 0.0, 1.0, 0.0],
-        "pairs": [],
-    },
-}  # fmt: skip
+
+def result(promise: Promise) -> dict[str, Any]:
+    """A synthetic table of regions in which everybody is in the last one."""
+    assert promise.dataset.current is not None
+    (region,) = [each for each in promise.dataset.current.tables.get().columns.all() if each.name == "region"]
+    labels = list(map(str, region.categories))
+    last = {"name": "share", "value": 1.0, "half_width": 0.1}
+    return {
+        "by": ["column", "value"],
+        "lines": [{"key": ["region", labels[-1]], "figures": [last]}],
+        "table": {
+            "people": 30.0,
+            "focus": None,
+            "columns": [
+                {
+                    "name": "region", "kind": "category", "edges": [], "labels": labels,
+                    "decimals": None, "missing": True, "unit": "",
+                }
+            ],
+            "root": 0,
+            "tree": [],
+            "shares": [*[0.0] * (len(labels) - 1), 1.0, 0.0],
+            "pairs": [],
+        },
+    }  # fmt: skip
 
 
 WANTED: dict[str, Any] = {"table": "wages", "columns": ["region"], "bins": 4, "share": 0.05}
@@ -47,7 +54,9 @@ def released(promise: Promise) -> Answer:
     made = waiting(promise)
     if made.state == Answer.State.PENDING:
         budget_ledger.commit(made.line, by=promise.dataset.owner)
-    Answer.objects.filter(pk=made.pk).update(state="released", result=RESULT, visible_at=timezone.now())
+    Answer.objects.filter(pk=made.pk).update(
+        state="released", result=result(promise), visible_at=timezone.now()
+    )
     return Answer.objects.get(pk=made.pk)
 
 
@@ -72,7 +81,7 @@ def written(promise: Promise) -> Answer:
         releases=20,
         mu=0.1,
         visible_at=timezone.now(),
-        result=RESULT,
+        result=result(promise),
     )
 
 
