@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
     with checks() as codes:
         codes.append(_run([*tests, *shared, *counted, "--durations=20"]))
     if in_ci:
-        say("In CI, coverage is not counted, for time, and chaos tests do not run, because they depend on timing.")
+        say(
+            "In CI, coverage is not counted, for time, and chaos tests do not run, because they depend on timing."
+        )
         say("Run bin/test without CI for both, or: bin/test -m chaos")
     else:
         codes.append(_run([sys.executable, "-m", "portal.launch.coverage"]))

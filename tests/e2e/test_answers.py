@@ -55,7 +55,7 @@ def test_a_question_is_written_priced_confirmed_and_answered(
 def write_in_the_form(page: Page) -> None:
     """By keyboard: choose, type, and see the other side follow."""
     page.get_by_label("Compute").select_option("count")
-    page.get_by_label("region").check()
+    page.locator("input[name=by][value=region]").check()
     page.get_by_label("Condition 1: column").select_option("year")
     page.get_by_label("Condition 1: comparison").select_option(">=")
     page.get_by_label("Condition 1: value").press_sequentially("1991")

@@ -191,3 +191,15 @@ def test_a_condition_that_is_unknown_is_neither_yes_nor_no():
     data = table(subjects=80)
     _, chosen = chosen_of(Fit(YesNo(Compare(">", Column("wage"), Constant(20.0))), (REGION,)), data)
     assert len(chosen.y) == int(data.rows.columns["wage"].valid.sum())
+
+
+def test_what_cannot_be_missing_has_no_weight_for_it():
+    """Nothing but noise would move it. A missing value that occurs all the same adds nothing."""
+    data = table(subjects=60)
+    spec = replace(SPEC, columns={name: replace(each, nullable=False) for name, each in SPEC.columns.items()})
+    told = table_from_columns(Rows(spec, data.rows.columns, data.rows.length), data.offsets, data.digests)
+    for family in ("logistic", "deep"):
+        model = model_of(measure(asked(replace(FITS[family], test_share=0.0)), told), 20 * ONE).model
+        assert not any(feature.get("missing") for feature in model["features"])
+        columns = {"hours": [np.nan, 5.0], "union": ["1", "1"], "region": ["mars", "north"]}
+        assert np.isfinite(predict(model, columns)).all()
