@@ -72,7 +72,7 @@ def evidence(query, sigma, module, monkeypatch, noise):
     """Return the evidence in games with the canary, and in games without."""
     present = crowd()
     worlds = {True: present, False: without(present, CANARY)}
-    found = {True: [], False: []}
+    found: dict[bool, list[float]] = {True: [], False: []}
     for game in range(GAMES):
         there = bool(game % 2)
         seen = sums_of(query, worlds[there], sigma, module, monkeypatch, noise=noise)
