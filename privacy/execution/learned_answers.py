@@ -7,7 +7,7 @@ from functools import partial
 from privacy import dates
 from privacy.engine.figures import Figures
 from privacy.execution import lifecycle, opening, turns
-from privacy.execution.questions import Question, question_of
+from privacy.execution.questions import Question, question_of, seconds_after
 from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, LedgerLine
 from privacy.presentation import caps_in_words
@@ -41,9 +41,8 @@ def compute(pk: str) -> None:
 def _read(answer: Answer) -> Learning:
     question, promise = question_of(answer), answer.budget.promise
     doublings = promise.doublings_now
-    return Learning(
-        opens=question, seconds=question.seconds_after(promise) * 2**doublings, doublings=doublings
-    )
+    seconds = seconds_after(question.design, question.spec, promise)
+    return Learning(opens=question, seconds=seconds * 2**doublings, doublings=doublings)
 
 
 def _charged(

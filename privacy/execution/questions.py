@@ -58,14 +58,15 @@ class Question:
         )
         return each if charged.exists() else each + deadlines.places(people)
 
-    def seconds_after(self, promise: Promise) -> float:
-        """Return the public time from its charge to its answer, in seconds; 0 if it is computed with the charge."""
-        return deadlines.after_charge(
-            self.design,
-            people=promise.public_size,
-            rows_per_person=self.spec.max_rows,
-            rows=promise.public_rows.get(self.spec.name, 0),
-        )
+
+def seconds_after(plan: Design, spec: TableSpec, promise: Promise) -> float:
+    """Return the public time from the charge of an answer to its release, in seconds; 0 if both are in its turn."""
+    return deadlines.after_charge(
+        plan,
+        people=promise.public_size,
+        rows_per_person=spec.max_rows,
+        rows=promise.public_rows.get(spec.name, 0),
+    )
 
 
 def rehearse(question: Question, promise: Promise) -> None:

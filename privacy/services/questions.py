@@ -27,9 +27,9 @@ from privacy.engine.measure.contributions import CAP
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan import joint, pricing
 from privacy.engine.plan.cells import touched
-from privacy.engine.plan.deadlines import after_charge
 from privacy.engine.plan.designs import Design, design
 from privacy.engine.plan.pricing import Offer
+from privacy.execution.questions import seconds_after
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, AnswerQuerySet, Budget, LedgerLine
 from privacy.services import prices
@@ -181,12 +181,7 @@ def priced(
         basis=basis,
         asked=asked,
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
-        seconds=after_charge(
-            plan,
-            people=promise.public_size,
-            rows_per_person=spec.max_rows,
-            rows=promise.public_rows.get(spec.name, 0),
-        ),
+        seconds=seconds_after(plan, spec, promise),
     )
 
 
