@@ -85,7 +85,7 @@ def _people(counts: Noisy) -> Figure:
     return Figure(name="people", value=float(counts.counts.sum()), half_width=width)
 
 
-def _told(people: Figure, measures: list[Figure], calibration: list[dict[str, Any]]) -> dict[str, Any]:
+def _described(people: Figure, measures: list[Figure], calibration: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "people": asdict(people),
         "measures": [asdict(figure) for figure in measures],
@@ -113,7 +113,7 @@ def _probability(model: Trained, chosen: Chosen, sigma: int) -> dict[str, Any]:
         _level(low, high, Noisy(counts=noisy.counts[:, [k]], sd=noisy.sd[:, [k]]))
         for k, (low, high) in enumerate(pairwise(edges))
     ]
-    return _told(_people(noisy), measures, calibration)
+    return _described(_people(noisy), measures, calibration)
 
 
 def score_edges(mean: float) -> tuple[float, ...]:
@@ -175,7 +175,7 @@ def _choice(plan: FitPlan, model: Trained, chosen: Chosen, sigma: int) -> dict[s
         _ratio("accuracy", noisy, np.eye(many, dtype=np.bool_)),
         _ratio("base_rate", noisy, largest),
     ]
-    return {**_told(_people(noisy), measures, []), "confusion": noisy.counts.tolist()}
+    return {**_described(_people(noisy), measures, []), "confusion": noisy.counts.tolist()}
 
 
 # Numbers
@@ -192,7 +192,8 @@ SPREADS = 4.0
 def _number(plan: FitPlan, model: Trained, chosen: Chosen, sigma: int) -> dict[str, Any]:
     """R squared and the root mean square error, of errors e and distances t from the released mean.
 
-    Both are counted in units of a limit: SPREADS, or the width of the bounds. Larger ones count as that, which is told.
+    Both are counted in units of a limit: SPREADS, or the width of the bounds. Larger ones count as that: the
+    answer says so.
     """
     low = 0.0 if plan.family == POISSON else -1.0
     limit = min(SPREADS * model.spread, 1.0 - low)
@@ -216,8 +217,8 @@ def _number(plan: FitPlan, model: Trained, chosen: Chosen, sigma: int) -> dict[s
     unit = LENGTH / (ONE * WEIGHTS)
     noisy = Noisy(counts=add_noise(total, sigma)[0] * unit, sd=sigma * unit)
     people = Figure(name="people", value=float(noisy.counts[0]), half_width=Z95 * float(noisy.sd[0]))
-    told = _told(people, _moments(noisy, limit * plan.half), _levels(plan, noisy, ends))
-    return {**told, "limit": limit * plan.half}
+    described = _described(people, _moments(noisy, limit * plan.half), _levels(plan, noisy, ends))
+    return {**described, "limit": limit * plan.half}
 
 
 def _level_ends(mean: float) -> Floats:

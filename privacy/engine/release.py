@@ -14,9 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from privacy.engine import figures, table_release
+from privacy.engine import figures, fit_release, table_release
 from privacy.engine.figures import Figures
-from privacy.engine.fit_release import FitOnRows
 from privacy.engine.language.expressions import Binary, Column, Constant
 from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
@@ -150,10 +149,11 @@ def measure(
             people = (table.rows, table.offsets, asked.kept)
             spent, draw = table_release.of_people(plan.tables, *people, price)
             return Measured(spent=spent, priced=price != FREE, release=draw)
-        case Fit():
+        case Fit() if plan.model is not None:
             if table.digests is None:
                 raise ValueError("A model needs the digests of the people.")
-            fit = FitOnRows(query.measure, table.rows, table.offsets, asked.kept, table.digests)
+            known = (table.rows, table.offsets, asked.kept, table.digests)
+            fit = fit_release.on_rows(query.measure, plan.model, *known)
             return Measured(spent=fit.charges(price), priced=price != FREE, release=fit.release)
         case _:
             return _vector(query, asked)
