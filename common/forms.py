@@ -1,5 +1,7 @@
 """Rendering of every form: the portal's CSS classes and markup."""
 
+from typing import Any
+
 from django import forms
 from django.forms import widgets
 from django.forms.boundfield import BoundField
@@ -61,3 +63,16 @@ class Renderer(TemplatesSetting):
     form_template_name = "components/form.html"
     field_template_name = "components/field.html"
     bound_field_class = Field
+
+
+def whole_number(label: str, least: int, most: int, **more: Any) -> forms.IntegerField:
+    """Return an optional field of a whole number, which says its limits in any refusal. `more`: as for IntegerField."""
+    refusal = f"Enter a whole number from {least:,} to {most:,}."
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        min_value=least,
+        max_value=most,
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), refusal),
+        **more,
+    )

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from common.errors import Refused
+from common.forms import whole_number
 from privacy.engine.language.code import (
     MAX_BLOCKS,
     MAX_CODE,
@@ -70,12 +71,6 @@ def _code_area(rows: int, **more: str) -> forms.Textarea:
     )
 
 
-def _from_to(least: int, most: int) -> dict[str, str]:
-    return dict.fromkeys(
-        ("invalid", "min_value", "max_value"), f"Enter a whole number from {least:,} to {most:,}."
-    )
-
-
 class CodeForm(forms.Form):
     """Code, what it returns, and its price."""
 
@@ -97,24 +92,20 @@ class CodeForm(forms.Form):
         widget=_code_area(2),
         help_text="As after WHERE in SQL, such as <code>year &gt;= 1990 AND region = 'east'</code>. Empty: all rows.",
     )
-    people = forms.IntegerField(
-        label="About how many people are left?",
-        required=False,
-        min_value=1,
-        max_value=10**9,
-        error_messages=_from_to(1, 10**9),
+    people = whole_number(
+        "About how many people are left?",
+        1,
+        10**9,
         help_text="From what you know, not from the data. The number of blocks follows from it. Empty: as many as the "
         "owner announces for the whole dataset.",
     )
     shape = forms.ChoiceField(
         label="What main returns", choices=list(SHAPES.items()), widget=forms.RadioSelect
     )
-    size = forms.IntegerField(
-        label="Numbers in the vector",
-        required=False,
-        min_value=1,
-        max_value=MAX_WEIGHTS,
-        error_messages=_from_to(1, MAX_WEIGHTS),
+    size = whole_number(
+        "Numbers in the vector",
+        1,
+        MAX_WEIGHTS,
         widget=forms.NumberInput(attrs=NEEDED),
     )
     radius = forms.FloatField(
@@ -123,12 +114,10 @@ class CodeForm(forms.Form):
         widget=forms.NumberInput(attrs={"step": "any", "min": 0, "inputmode": "decimal", **NEEDED}),
         help_text="A longer vector is shortened to this length. Noise grows with it.",
     )
-    rounds = forms.IntegerField(
-        label="Rounds",
-        required=False,
-        min_value=1,
-        max_value=MAX_ROUNDS,
-        error_messages=_from_to(1, MAX_ROUNDS),
+    rounds = whole_number(
+        "Rounds",
+        1,
+        MAX_ROUNDS,
         help_text="With several rounds, main(t, state) gets what was released so far and returns a change.",
     )
     start = forms.CharField(
@@ -153,12 +142,10 @@ class CodeForm(forms.Form):
         help_text="The code also runs on both halves of each block, so it takes about twice as long. Not used for a "
         "median.",
     )
-    blocks = forms.IntegerField(
-        label="Number of blocks",
-        required=False,
-        min_value=MIN_BLOCKS,
-        max_value=MAX_BLOCKS,
-        error_messages=_from_to(MIN_BLOCKS, MAX_BLOCKS),
+    blocks = whole_number(
+        "Number of blocks",
+        MIN_BLOCKS,
+        MAX_BLOCKS,
         help_text="More blocks mean less noise, but fewer people in each. Empty: chosen from the number of people and "
         "the price.",
     )

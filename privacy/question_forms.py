@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from common.forms import whole_number
 from privacy.engine.language.learning import (
     MAX_FEATURE_BINS,
     MAX_STEPS,
@@ -13,6 +14,7 @@ from privacy.engine.language.learning import (
     MIN_STEPS,
     SYNTHETIC_BINS,
 )
+from privacy.engine.language.query import MAX_BINS
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
 from privacy.engine.plan.fits import BINS
 from privacy.presentation import learning_form
@@ -54,12 +56,6 @@ FORM_SIDE = {"measure", *NEEDS}
 NO_CHOICE = {"invalid_choice": "“%(value)s” is not one of the choices. Choose one from the list."}
 
 
-def _from_to(least: int, most: int) -> dict[str, str]:
-    return dict.fromkeys(
-        ("invalid", "min_value", "max_value"), f"Enter a whole number from {least:,} to {most:,}."
-    )
-
-
 class QuestionForm(forms.Form):
     """A question in fields and in SQL, with its price. `source` names the side that was edited last: errors on the
     other side, or in fields that the question does not use, are ignored."""
@@ -85,9 +81,7 @@ class QuestionForm(forms.Form):
         max_length=100,
         help_text="Such as 0.5, 0.9 or 50 %, 90 %. 0.5 is the median.",
     )
-    bins = forms.IntegerField(
-        label="Bins", required=False, min_value=2, max_value=256, error_messages=_from_to(2, 256)
-    )
+    bins = whole_number("Bins", 2, MAX_BINS)
     edges = forms.CharField(
         label="Edges of the bins",
         required=False,
@@ -101,12 +95,10 @@ class QuestionForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages=NO_CHOICE,
     )
-    rows = forms.IntegerField(
-        label="Rows counted per person, at most",
-        required=False,
-        min_value=1,
-        max_value=MAX_ROWS_PER_SUBJECT,
-        error_messages=_from_to(1, MAX_ROWS_PER_SUBJECT),
+    rows = whole_number(
+        "Rows counted per person, at most",
+        1,
+        MAX_ROWS_PER_SUBJECT,
         help_text="Fewer rows make the answer cheaper. People with more are scaled down.",
     )
     outcome = forms.ChoiceField(label="Predict", required=False, error_messages=NO_CHOICE)
@@ -128,20 +120,16 @@ class QuestionForm(forms.Form):
         choices=list(learning_form.SHAPES.items()),
         error_messages=NO_CHOICE,
     )
-    parts = forms.IntegerField(
-        label="Parts of a number, at most",
-        required=False,
-        min_value=2,
-        max_value=MAX_FEATURE_BINS,
-        error_messages=_from_to(2, MAX_FEATURE_BINS),
+    parts = whole_number(
+        "Parts of a number, at most",
+        2,
+        MAX_FEATURE_BINS,
         help_text="Whole numbers with fewer values have one part each.",
     )
-    test_share = forms.IntegerField(
-        label="People to test on, in %",
-        required=False,
-        min_value=0,
-        max_value=round(MAX_TEST_SHARE * 100),
-        error_messages=_from_to(0, round(MAX_TEST_SHARE * 100)),
+    test_share = whole_number(
+        "People to test on, in %",
+        0,
+        round(MAX_TEST_SHARE * 100),
         help_text="They take no part in the training, and show how well it predicts. They cost nothing extra.",
     )
     hidden = forms.CharField(
@@ -150,31 +138,25 @@ class QuestionForm(forms.Form):
         max_length=20,
         help_text="Such as 16, or 16, 8 for two layers. Leave it empty for a model whose weights one can read.",
     )
-    steps = forms.IntegerField(
-        label="Steps of the training",
-        required=False,
-        min_value=MIN_STEPS,
-        max_value=MAX_STEPS,
-        error_messages=_from_to(MIN_STEPS, MAX_STEPS),
+    steps = whole_number(
+        "Steps of the training",
+        MIN_STEPS,
+        MAX_STEPS,
         help_text="Leave it empty to have it chosen from public numbers.",
     )
-    people = forms.IntegerField(
-        label="About how many people does it learn from?",
-        required=False,
-        min_value=1,
-        max_value=MOST_PEOPLE,
-        error_messages=_from_to(1, MOST_PEOPLE),
+    people = whole_number(
+        "About how many people does it learn from?",
+        1,
+        MOST_PEOPLE,
         help_text="If you know it better than the dataset’s number, because of your conditions.",
     )
     columns = forms.MultipleChoiceField(
         label="Columns", required=False, widget=forms.CheckboxSelectMultiple, error_messages=NO_CHOICE
     )
-    table_bins = forms.IntegerField(
-        label="Parts of a number, at most",
-        required=False,
-        min_value=2,
-        max_value=MAX_SYNTHETIC_BINS,
-        error_messages=_from_to(2, MAX_SYNTHETIC_BINS),
+    table_bins = whole_number(
+        "Parts of a number, at most",
+        2,
+        MAX_SYNTHETIC_BINS,
         help_text="More parts keep finer differences, with more noise in each.",
     )
     focus = forms.ChoiceField(
