@@ -200,19 +200,19 @@ def sklearn(
         return None
     codes, slopes, xs = everybody.places
     with tempfile.TemporaryDirectory() as room:
-        data, told = Path(room) / "data.npz", Path(room) / "told.npy"
+        data, predicted = Path(room) / "data.npz", Path(room) / "predicted.npy"
         np.savez(data, codes=codes, slopes=slopes, xs=xs, y=everybody.y, train=train)
         family = "hidden" if task.hidden else plan.family
         job = {
             "data": str(data),
-            "found": str(told),
+            "found": str(predicted),
             "family": family,
             "width": plan.width,
             "rounds": rounds,
         }
         command = [str(PYTHON), str(ROOT / "benchmarks" / "peers" / "fit_sklearn.py"), json.dumps(job)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)  # noqa: S603 our own
-        found: Floats = np.load(told)
+        found: Floats = np.load(predicted)
     return json.loads(done.stdout)["ms"], found[:, [1]] if plan.family == "logistic" else found
 
 

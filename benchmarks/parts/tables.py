@@ -84,7 +84,7 @@ def beside(case: Case, real: Columns, test: Columns, rng: np.random.Generator) -
     }
     whole = auc_of(case, real, test)
     for name, table in tables.items():
-        yield from told(case, name, real, [table], whole, test, None)
+        yield from compared(case, name, real, [table], whole, test, None)
 
 
 def flat(spec: ColumnSpec, many: int, rng: np.random.Generator) -> Floats:
@@ -112,7 +112,7 @@ def synthetic(
         cpu.append(1000 * (time.process_time() - begun))
         found.append({name: coded(case.spec.columns[name], values) for name, values in drawn.items()})
     name = f"synthetic, ε {epsilon:g}{', focus' if focus else ''}"
-    yield from told(case, name, real, found, auc_of(case, real, test), test, float(np.mean(cpu)))
+    yield from compared(case, name, real, found, auc_of(case, real, test), test, float(np.mean(cpu)))
 
 
 def coded(spec: ColumnSpec, values: npt.NDArray[np.object_]) -> Floats:
@@ -125,7 +125,7 @@ def coded(spec: ColumnSpec, values: npt.NDArray[np.object_]) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def told(  # noqa: PLR0913, PLR0917 -- tables, what they are held against, and what they took
+def compared(  # noqa: PLR0913, PLR0917 -- tables, what they are held against, and what they took
     case: Case,
     name: str,
     real: Columns,
