@@ -87,7 +87,7 @@ def test_the_reference_of_predictions_agrees_with_the_model_that_was_trained(fam
             expected = expected[:, 0]
         case _:
             assert plan.family == "multinomial"
-    assert np.allclose(predict(told, columns), expected, rtol=1e-9, atol=1e-12)
+    assert np.allclose(predict(told, columns), expected, rtol=1e-6, atol=1e-12)
     effects = {line.key: line.figures[0].value for line in model_of(measure(query, data), ONE, None).lines}
     assert len(effects) == (0 if plan.layers else plan.weights)
 
