@@ -19,7 +19,7 @@ from privacy.engine.measure.fits import (
     mean_of,
     spread,
     to_whole,
-    touch,
+    touch_row,
 )
 from privacy.engine.measure.kernels import LIMIT
 
@@ -123,11 +123,7 @@ def add_deep_gradients(offsets, rows, y, first, rest, sizes, link, most, root, u
     values, pulls = np.zeros((len(sizes), sizes.max())), np.zeros((len(sizes), sizes.max()))
     gradient, dense = np.zeros(len(rest)), np.zeros(len(rest), dtype=np.int64)
     wholes = np.zeros(each, dtype=np.int64)
-    room = (
-        np.zeros(len(total), dtype=np.int64),
-        np.empty(len(total), dtype=np.int64),
-        np.zeros(len(total), np.bool_),
-    )
+    room = np.zeros(len(total), np.int64), np.empty(len(first), np.int64), np.zeros(len(first), np.bool_)
     step = root * unit
     for person in range(len(offsets) - 1):
         begin, end = offsets[person], offsets[person + 1]
@@ -145,8 +141,10 @@ def add_deep_gradients(offsets, rows, y, first, rest, sizes, link, most, root, u
             if end - begin == 1 and _longest(wholes, dense, root) <= LIMIT:
                 _add_row(row, rows, pulls[0], wholes, dense, sums, total)
             else:
-                count = _touch_row(row, rows, pulls[0], wholes, dense, room, count)
-        clip_and_add(count, room, total)
+                count = touch_row(row, rows, pulls[0], wholes, room, count)
+                room[0][len(total) - len(dense) :] += dense
+        if count > 0:
+            clip_and_add(count, each, len(dense), room, total)
     spread(decode, sums.T, total)
 
 
@@ -178,24 +176,6 @@ def _add_row(row, rows, pull, wholes, dense, sums, total):  # type: ignore[no-un
             total[slopes[k] * each + j] += to_whole(pull[j] * xs[k, row])
     for k in range(len(dense)):
         total[len(total) - len(dense) + k] += dense[k]
-
-
-@nb.njit(cache=True, nogil=True)
-def _touch_row(row, rows, pull, wholes, dense, room, count):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Add a row to the work space. Returns how many numbers are in use."""
-    cells, xs, begins, decode, slopes = rows
-    each, end = len(wholes), len(room[0])
-    for j in range(each):
-        count = touch(j, wholes[j], room, count)
-        for group in range(cells.shape[0]):
-            for place in decode[begins[group] + cells[group, row]]:
-                if place >= 0:
-                    count = touch(place * each + j, wholes[j], room, count)
-        for k in range(len(slopes)):
-            count = touch(slopes[k] * each + j, to_whole(pull[j] * xs[k, row]), room, count)
-    for k in range(len(dense)):
-        count = touch(end - len(dense) + k, dense[k], room, count)
-    return count
 
 
 @nb.njit(cache=True, nogil=True)

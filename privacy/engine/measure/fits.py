@@ -118,7 +118,7 @@ def add_gradients(offsets, rows, y, weights, link, most, root, unit, total):  # 
     pulls = np.empty((outputs, MAX_ROWS_PER_SUBJECT))
     wholes = np.empty((outputs, MAX_ROWS_PER_SUBJECT), dtype=np.int64)
     lengths = np.empty(MAX_ROWS_PER_SUBJECT)
-    room = np.zeros(len(total), np.int64), np.empty(len(total), np.int64), np.zeros(len(total), np.bool_)
+    room = np.zeros(len(total), np.int64), np.empty(len(weights), np.int64), np.zeros(len(weights), np.bool_)
     first = 0
     while first < len(offsets) - 1:
         last, many = end_of_block(offsets, first)
@@ -231,17 +231,18 @@ def _clip_block(offsets, first, last, rows, pulls, wholes, lengths, root, room, 
 
 
 @nb.njit(cache=True, nogil=True)
-def _clip_row(rows, begin, row, pulls, wholes, total):  # type: ignore[no-untyped-def]
+def _clip_row(rows, begin, row, pulls, wholes, total):  # type: ignore[no-untyped-def]  # noqa: C901
     """Clip a person with one row: add their slopes, and leave the clipped number of all other places in `wholes`."""
     cells, xs, begins, decode, slopes = rows
     outputs, places, norm = len(wholes), 1, 0.0
     for group in range(cells.shape[0]):
         for place in decode[begins[group] + cells[group, begin + row]]:
             places += place >= 0
-    for j in range(outputs):
-        for _ in range(places):
+    for _ in range(places):
+        for j in range(outputs):
             norm += float(wholes[j, row]) * float(wholes[j, row])
-        for k in range(len(slopes)):
+    for k in range(len(slopes)):
+        for j in range(outputs):
             own = float(to_whole(pulls[j, row] * xs[k, begin + row]))
             norm += own * own
     factor = REACH / np.sqrt(norm) if norm > LIMIT else 1.0
@@ -255,21 +256,12 @@ def _clip_row(rows, begin, row, pulls, wholes, total):  # type: ignore[no-untype
 @nb.njit(cache=True, nogil=True)
 def _clip_person(rows, begin, low, high, pulls, wholes, room, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Add the clipped vector of a person who may be too long, and leave nothing of their rows `low` to `high`."""
-    cells, xs, begins, decode, slopes = rows
-    count, outputs = 0, len(wholes)
+    count = 0
     for row in range(low, high):
-        for j in range(outputs):
-            whole = wholes[j, row]
-            count = touch(j, whole, room, count)
-            for group in range(cells.shape[0]):
-                for place in decode[begins[group] + cells[group, begin + row]]:
-                    if place >= 0:
-                        count = touch(place * outputs + j, whole, room, count)
-            for k in range(len(slopes)):
-                own = to_whole(pulls[j, row] * xs[k, begin + row])
-                count = touch(slopes[k] * outputs + j, own, room, count)
-            pulls[j, row], wholes[j, row] = 0.0, 0
-    clip_and_add(count, room, total)
+        count = touch_row(begin + row, rows, pulls[:, row], wholes[:, row], room, count)
+        pulls[:, row] = 0.0
+        wholes[:, row] = 0
+    clip_and_add(count, len(wholes), 0, room, total)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -293,27 +285,62 @@ def _add_block(rows, begin, many, pulls, wholes, sums, total):  # type: ignore[n
 
 
 @nb.njit(cache=True, nogil=True)
-def touch(place, whole, room, count):  # type: ignore[no-untyped-def]
-    """Add to a place of the work space, `room`: (sums, places in use, whether in use). Returns how many are in use."""
-    scratch, touched, seen = room
-    if not seen[place]:
-        seen[place] = True
-        touched[count] = place
-        count += 1
-    scratch[place] += whole
+def touch_row(row, rows, pull, wholes, room, count):  # type: ignore[no-untyped-def]
+    """Add a row to a person's work space. Returns how many places are in use.
+
+    `pull`, `wholes` (each,): the numbers of a place, before and after rounding. `room`: (sums, places in use, whether
+    in use). A place has `each` sums.
+    """
+    cells, xs, begins, decode, slopes = rows
+    scratch, each = room[0], len(wholes)
+    count = _touch(0, room, count)
+    for j in range(each):
+        scratch[j] += wholes[j]
+    for group in range(cells.shape[0]):
+        cell = begins[group] + cells[group, row]
+        for k in range(decode.shape[1]):
+            place = decode[cell, k]
+            if place >= 0:
+                count = _touch(place, room, count)
+                for j in range(each):
+                    scratch[place * each + j] += wholes[j]
+    for k in range(len(slopes)):
+        count = _touch(slopes[k], room, count)
+        for j in range(each):
+            scratch[slopes[k] * each + j] += to_whole(pull[j] * xs[k, row])
     return count
 
 
 @nb.njit(cache=True, nogil=True)
-def clip_and_add(count, room, total):  # type: ignore[no-untyped-def]
-    """Cut a person's vector to the norm ONE, toward zero, add it to the sum, and clear the work space."""
+def _touch(place, room, count):  # type: ignore[no-untyped-def]
+    """Note that a place is in use. Returns how many are."""
+    _, touched, seen = room
+    if not seen[place]:
+        seen[place] = True
+        touched[count] = place
+        count += 1
+    return count
+
+
+@nb.njit(cache=True, nogil=True)
+def clip_and_add(count, each, dense, room, total):  # type: ignore[no-untyped-def]
+    """Cut a person's vector to the norm ONE, toward zero, add it to the sum, and clear the work space.
+
+    It is the places in use, with `each` numbers, and the last `dense` numbers.
+    """
     scratch, touched, seen = room
     norm = 0.0
     for k in range(count):
-        norm += float(scratch[touched[k]]) * float(scratch[touched[k]])
+        for j in range(touched[k] * each, (touched[k] + 1) * each):
+            norm += float(scratch[j]) * float(scratch[j])
+    for j in range(len(total) - dense, len(total)):
+        norm += float(scratch[j]) * float(scratch[j])
     factor = REACH / np.sqrt(norm) if norm > LIMIT else 1.0
     for k in range(count):
-        j = touched[k]
+        seen[touched[k]] = False
+        for j in range(touched[k] * each, (touched[k] + 1) * each):
+            total[j] += scratch[j] if factor == 1.0 else np.int64(scratch[j] * factor)
+            scratch[j] = 0
+    for j in range(len(total) - dense, len(total)):
         total[j] += scratch[j] if factor == 1.0 else np.int64(scratch[j] * factor)
         scratch[j] = 0
-        seen[j] = False
