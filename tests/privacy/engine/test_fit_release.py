@@ -19,10 +19,10 @@ from privacy.engine.measure.evaluate import EVERYWHERE, Rows, Values
 from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.plan.designs import design
 from privacy.engine.plan.learning import explicit
-from privacy.engine.prediction import predict
 from privacy.engine.release import measure, table_from_columns
 from tests.privacy.make_fit import FITS, HOURS, REGION, asked, chosen_of, model_of, without_noise
 from tests.privacy.make_table import SPEC, table, without
+from tests.privacy.prediction import predict
 
 FAMILIES = pytest.mark.parametrize("family", FITS)
 
