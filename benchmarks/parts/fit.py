@@ -220,7 +220,7 @@ def written_out(placed: fit_rows.Placed) -> tuple[npt.NDArray[np.int32], npt.NDA
     """Return (codes, slopes, xs), each (rows, features): the places that hold 1, and those that hold `xs`."""
     cells, xs, begins, decode, slopes = placed
     codes = np.concatenate([decode[begins[k] + numbers] for k, numbers in enumerate(cells)], axis=1)
-    codes = codes[:, (codes >= 0).any(axis=0)]  # without those of slopes, none of which is missing here
+    codes = codes[:, (codes >= 0).any(axis=0)]  # a group may have fewer features than another
     return codes, np.tile(slopes, (cells.shape[1], 1)), xs.T.astype(np.float64)
 
 
@@ -300,11 +300,12 @@ def table(
 ) -> Data:
     there = np.ones(n, dtype=np.bool_)
     specs = {
-        each: ColumnSpec(name=each, kind=Kind.NUMBER, lower=low, upper=high)
+        each: ColumnSpec(name=each, kind=Kind.NUMBER, lower=low, upper=high, nullable=False)
         for each, (low, high) in numbers.items()
     }
     specs |= {
-        each: ColumnSpec(name=each, kind=Kind.CATEGORY, labels=labels) for each, (_, labels) in codes.items()
+        each: ColumnSpec(name=each, kind=Kind.CATEGORY, labels=labels, nullable=False)
+        for each, (_, labels) in codes.items()
     }
     spec = TableSpec(name=name, subject="person", max_rows=1, columns=specs)
     columns = {each: Values(values[each], there) for each in numbers}
