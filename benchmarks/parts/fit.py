@@ -198,7 +198,7 @@ def sklearn(
     """Return the processor time of scikit-learn in ms and what it predicts for those who test; None without it."""
     if not PYTHON.exists():
         return None
-    codes, slopes, xs = everybody.places
+    codes, slopes, xs = written_out(everybody.places)
     with tempfile.TemporaryDirectory() as room:
         data, predicted = Path(room) / "data.npz", Path(room) / "predicted.npy"
         np.savez(data, codes=codes, slopes=slopes, xs=xs, y=everybody.y, train=train)
@@ -214,6 +214,14 @@ def sklearn(
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)  # noqa: S603 our own
         found: Floats = np.load(predicted)
     return json.loads(done.stdout)["ms"], found[:, [1]] if plan.family == "logistic" else found
+
+
+def written_out(placed: fit_rows.Placed) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats]:
+    """Return (codes, slopes, xs), each (rows, features): the places that hold 1, and those that hold `xs`."""
+    cells, xs, begins, decode, slopes = placed
+    codes = np.concatenate([decode[begins[k] + numbers] for k, numbers in enumerate(cells)], axis=1)
+    codes = codes[:, (codes >= 0).any(axis=0)]  # a group may have fewer features than another
+    return codes, np.tile(slopes, (cells.shape[1], 1)), xs.T.astype(np.float64)
 
 
 # Scores
@@ -292,11 +300,12 @@ def table(
 ) -> Data:
     there = np.ones(n, dtype=np.bool_)
     specs = {
-        each: ColumnSpec(name=each, kind=Kind.NUMBER, lower=low, upper=high)
+        each: ColumnSpec(name=each, kind=Kind.NUMBER, lower=low, upper=high, nullable=False)
         for each, (low, high) in numbers.items()
     }
     specs |= {
-        each: ColumnSpec(name=each, kind=Kind.CATEGORY, labels=labels) for each, (_, labels) in codes.items()
+        each: ColumnSpec(name=each, kind=Kind.CATEGORY, labels=labels, nullable=False)
+        for each, (_, labels) in codes.items()
     }
     spec = TableSpec(name=name, subject="person", max_rows=1, columns=specs)
     columns = {each: Values(values[each], there) for each in numbers}

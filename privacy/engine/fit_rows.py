@@ -5,7 +5,7 @@ Everything of a row follows from that row alone, and whether a person tests from
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,13 @@ from privacy.engine.language.learning import Amount, Choice, Events, Outcome, Ye
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT
 from privacy.engine.measure.contributions import Integers
 from privacy.engine.measure.evaluate import PART, Bools, Floats, Rows, evaluate, holds
-from privacy.engine.plan.fits import FitPlan, Places
+from privacy.engine.plan.fit_cells import cells_of
+from privacy.engine.plan.fits import SLOPE, FitPlan, Places
 
-Placed: TypeAlias = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats]
-"""(codes, slopes, xs), as the compiled passes read them (`measure.fits`)."""
+Placed: TypeAlias = tuple[
+    npt.NDArray[np.uint16], npt.NDArray[np.float32], Integers, npt.NDArray[np.int32], npt.NDArray[np.int32]
+]
+"""(cells, xs, begins, decode, slopes), as the compiled passes read them (`measure.fits`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,38 +117,37 @@ def choose(plan: FitPlan, rows: Rows, offsets: Integers, found: Outcomes, people
 
 
 def _placed(plan: FitPlan, rows: Rows, offsets: Integers, wanted: Bools) -> Placed:
-    parted = [feature for feature in plan.features if feature.kind != "slope"]
-    sloped = [feature for feature in plan.features if feature.kind == "slope"]
+    found = cells_of(plan)
     many = int(np.count_nonzero(wanted))
-    codes = np.zeros((many, len(parted)), dtype=np.int32)
-    slopes = np.zeros((many, len(sloped)), dtype=np.int32)
-    xs = np.zeros((many, len(sloped)))
+    cells = np.zeros((len(found.groups), many), dtype=np.uint16)
+    xs = np.zeros((len(found.slopes), many), dtype=np.float32)
     at = 0
     for begin, end in _parts(offsets):
         part, chosen = rows.part(begin, end), wanted[begin:end]
         to = slice(at, at + int(np.count_nonzero(chosen)))
-        for k, feature in enumerate(parted):
-            codes[to, k] = _code(feature, part)[chosen]
-        for k, feature in enumerate(sloped):
-            place, x = _slope(feature, part)
-            slopes[to, k], xs[to, k] = place[chosen], x[chosen]
+        for k, group in enumerate(found.groups):
+            for member in group:
+                cells[k, to] += (_value(member.feature, part)[chosen] * member.stride).astype(np.uint16)
+        for k, feature in enumerate(found.slopes):
+            xs[k, to] = _slope(feature, part)[chosen]
         at = to.stop
-    return codes, slopes, xs
+    return cells, xs, found.begins, found.decode, found.slope_places
 
 
-def _code(feature: Places, rows: Rows) -> npt.NDArray[Any]:
-    """Return the place of each row's value in z."""
+def _value(feature: Places, rows: Rows) -> Integers:
+    """Return the number of each row's value among the feature's places; of a slope, whether it is missing."""
     if feature.labels:
         stored = rows.column(feature.name)
         values = np.clip(stored.numbers.astype(np.int64), 0, feature.values - 1)
-        return np.where(stored.valid, feature.first + values, feature.missing)
+        return np.where(stored.valid, values, feature.values)
     found = evaluate(feature.of, rows)
+    if feature.kind == SLOPE:
+        return (~found.valid).astype(np.int64)
     values = np.searchsorted(feature.edges[1:-1], found.numbers, side="right")
-    return np.where(found.valid, feature.first + values, feature.missing)
+    return np.where(found.valid, values, feature.values)
 
 
-def _slope(feature: Places, rows: Rows) -> tuple[npt.NDArray[Any], Floats]:
-    """Return the place of each row's value in z, and what stands there."""
+def _slope(feature: Places, rows: Rows) -> Floats:
+    """Return what stands at the place of each row's slope: 0 if the value is missing."""
     found = evaluate(feature.of, rows)
-    x = np.clip((found.numbers - feature.middle) / feature.half, -1.0, 1.0)
-    return np.where(found.valid, feature.first, feature.missing), np.where(found.valid, x, 1.0)
+    return np.where(found.valid, np.clip((found.numbers - feature.middle) / feature.half, -1.0, 1.0), 0.0)

@@ -19,16 +19,9 @@ import numpy as np
 
 from privacy.engine.fit_rows import Chosen
 from privacy.engine.measure.contributions import ONE, SUM, Integers, contribute
-from privacy.engine.measure.evaluate import Floats
-from privacy.engine.measure.fits import (
-    CHOICE,
-    IDENTITY,
-    LOG,
-    LOGIT,
-    add_deep_gradients,
-    add_gradients,
-    predict_rows,
-)
+from privacy.engine.measure.deep_fits import add_deep_gradients, predict_rows
+from privacy.engine.measure.evaluate import Bools, Floats
+from privacy.engine.measure.fits import CHOICE, IDENTITY, LOG, LOGIT, add_gradients
 from privacy.engine.measure.mechanisms import add_noise
 from privacy.engine.plan.fits import LINEAR, LOGISTIC, MULTINOMIAL, POISSON, FitPlan
 
@@ -102,10 +95,8 @@ def train(plan: FitPlan, chosen: Chosen, sigma: int) -> Trained:
     def gradient(weights: Floats) -> Floats:
         total = np.zeros(plan.weights, dtype=np.int64)
         first, rest = shape.split(weights)
-        if plan.weights == plan.width:
-            add_gradients(
-                chosen.offsets, chosen.places, y, first[:, 0].copy(), rule.link, most, shape.root, unit, total
-            )
+        if not plan.layers:
+            add_gradients(chosen.offsets, chosen.places, y, first, rule.link, most, shape.root, unit, total)
         else:
             add_deep_gradients(
                 chosen.offsets,
@@ -120,7 +111,9 @@ def train(plan: FitPlan, chosen: Chosen, sigma: int) -> Trained:
                 unit,
                 total,
             )
-        return add_noise(total, sigma).astype(np.float64) * shape.moving * (clip / (ONE * people))
+        noisy = np.zeros(plan.weights)
+        noisy[shape.moving] = add_noise(total[shape.moving], sigma)
+        return noisy * (clip / (ONE * people))
 
     rate = rule.deep_rate if plan.layers else rule.rate
     first, rest = shape.split(descend(gradient, shape.initial(), plan.steps, rate))
@@ -195,11 +188,11 @@ class _Shape:
         self.sizes: Integers = np.array([*plan.layers, plan.outputs], dtype=np.int64)
 
     @cached_property
-    def moving(self) -> Floats:
-        """Return 0 for each weight that stays 0, and 1 for all others."""
-        found = np.ones(self.plan.weights)
+    def moving(self) -> Bools:
+        """Return which weights move. The others stay 0, and nothing is released for them."""
+        found = np.ones(self.plan.weights, dtype=np.bool_)
         first = found[: self.plan.width * self.plan.first].reshape(self.plan.width, self.plan.first)
-        first[[each.missing for each in self.plan.features if not each.can_be_missing]] = 0.0
+        first[[each.missing for each in self.plan.features if not each.can_be_missing]] = False
         return found
 
     def split(self, weights: Floats) -> tuple[Floats, Floats]:

@@ -14,10 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from privacy.engine import held_out, prediction, release, training
+from privacy.engine import held_out, release, training
 from privacy.engine.language import learning, wire
 from runner.host.selftest import default_environment
 from tests.client import bridge
+from tests.privacy import prediction
 from weir import NotOffered, Question, Table, demo
 from weir import grammar as g
 from weir import learning as le

@@ -1,19 +1,32 @@
-"""Compiled passes over rows for fitted models: one step's gradients summed over people, and a model's predictions.
+"""Compiled passes over rows for fitted models without hidden layers: one step's gradients, summed over people.
 
-A row has `codes` (rows, P), the places of z that hold 1 / sqrt(F + 1), and for slopes `slopes` (rows, Q), places that
-hold `xs` (rows, Q) / sqrt(F + 1); place 0 always holds 1 / sqrt(F + 1). `root` is 1 / sqrt(F + 1), and F = P + Q.
+A row's vector z holds `root` = 1 / sqrt(F + 1) at place 0 and at one place of each feature; for a slope, x times that.
+Rows come as a tuple, `Placed`:
 
-Removing a person must leave the units of all others the same, bit for bit. So a row's floats are computed in a loop
-over rows, by scalar operations in a fixed order, compiled without fastmath: a product of matrices may round a row
-differently when its neighbours change. Each row becomes whole units (toward zero), a person's vector is the mean of
-their rows' (toward zero), it is clipped to the norm ONE as a whole, and only then added to the sum. Nothing
-follows the clip that could make a vector longer.
+- `cells` (groups, rows): places of features with few values, several features together. A row's number in a group means
+  cell begins[group] + number.
+- `xs` (slopes, rows): the number of each slope, 0 where it is missing.
+- `begins` (groups + 1,), `decode` (cells, most): the places that a cell stands for, -1 for none.
+- `slopes` (slopes,): the place of each slope.
+
+A step reads and adds whole cells. The weights of a cell are added up before it, and the sums of cells are added to
+their places after it: whole numbers, so that the order does not matter.
+
+Removing a person must leave the units of all others the same, bit for bit. So a row's floats are computed by scalar
+operations in a fixed order, compiled without fastmath: a product of matrices may round a row differently when its
+neighbours change. A compiler may do several rows at once, which changes no bit of sums, products and quotients; so we
+compute `exp` from these too, because a library's may differ when it takes several numbers at once. Each row becomes
+whole units of its part of the person's mean (toward zero), a person's vector is their sum, it is clipped to the norm
+ONE as a whole, and only then added to the sum. Nothing follows the clip that could make a vector longer.
 """
+
+import math
 
 import numba as nb
 import numpy as np
 
-from privacy.engine.measure.kernels import LIMIT, REACH
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT
+from privacy.engine.measure.kernels import LIMIT, REACH, end_of_block
 
 LOGIT, IDENTITY, LOG, CHOICE = 0, 1, 2, 3
 """Links. LOG: the mean is exp(x), at most `most`. CHOICE: the softmax of several numbers."""
@@ -22,14 +35,45 @@ STEEP = 30.0
 LARGEST = 2.0**44
 """A row's units are limited to this, so that the sum of 4,096 of them fits 63 bits."""
 
+LARGEST_POWER = 90
+POWERS = 2.0 ** np.arange(-LARGEST_POWER, LARGEST_POWER + 1)
+LOG2_E = 1 / math.log(2)
+LN_2_HIGH = 0.693145751953125
+"""ln 2 without its last bits, so that products with a whole number below 2**20 are exact."""
+LN_2_LOW = 1.42860682030941723212e-6
+
+
+@nb.njit(cache=True, nogil=True)
+def exp_of(x):  # type: ignore[no-untyped-def]
+    """Return e**x to fifteen digits, for x from -2 STEEP to 2 STEEP: 2**k times a Taylor series."""
+    k = np.rint(x * LOG2_E)
+    r = (x - k * LN_2_HIGH) - k * LN_2_LOW
+    # |r| <= ln 2 / 2. Even and odd terms apart, so that the processor can compute both at once.
+    s = r * r
+    even = 1 / 479001600
+    odd = 1 / 6227020800
+    even = even * s + 1 / 3628800
+    odd = odd * s + 1 / 39916800
+    even = even * s + 1 / 40320
+    odd = odd * s + 1 / 362880
+    even = even * s + 1 / 720
+    odd = odd * s + 1 / 5040
+    even = even * s + 1 / 24
+    odd = odd * s + 1 / 120
+    even = even * s + 1 / 2
+    odd = odd * s + 1 / 6
+    even = even * s + 1.0
+    odd = odd * s + 1.0
+    return (even + odd * r) * POWERS[np.int64(k) + LARGEST_POWER]
+
 
 @nb.njit(cache=True, nogil=True)
 def mean_of(link, x, most):  # type: ignore[no-untyped-def]
     """Return the mean that one number x predicts."""
     if link == LOGIT:
-        return 1.0 / (1.0 + np.exp(-min(max(x, -STEEP), STEEP)))
+        return 1.0 / (1.0 + exp_of(-min(max(x, -STEEP), STEEP)))
     if link == LOG:
-        return min(np.exp(min(max(x, -STEEP), STEEP)), most)
+        return min(exp_of(min(max(x, -STEEP), STEEP)), most)
     return x
 
 
@@ -40,246 +84,263 @@ def to_whole(x):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def add_gradients(offsets, rows, y, weights, link, most, root, unit, total):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0913, PLR0917
-    """Add each person's clipped mean gradient (mean - y) z to `total` (width,), for a model with one output.
-
-    `weights` (width,): those of the model times `root`. `unit`: units of a gradient of 1. Equal to `add_deep_gradients`
-    without hidden layers, bit for bit.
-    """
-    codes, slopes, xs = rows
-    parts, sloped = codes.shape[1], slopes.shape[1]
-    scratch = np.zeros(len(total), dtype=np.int64)
-    touched = np.empty(len(total), dtype=np.int64)
-    seen = np.zeros(len(total), dtype=np.bool_)
-    own = np.empty(sloped, dtype=np.int64)
-    step = root * unit
-    for person in range(len(offsets) - 1):
-        begin, end = offsets[person], offsets[person + 1]
-        count = 0
-        for row in range(begin, end):
-            x = weights[0]
-            for k in range(parts):
-                x += weights[codes[row, k]]
-            for k in range(sloped):
-                x += weights[slopes[row, k]] * xs[row, k]
-            pull = (mean_of(link, x, most) - y[row]) * step
-            whole = to_whole(pull)
-            if end - begin == 1:
-                _add_row(row, rows, pull, whole, own, total)
-                continue
-            count = _touch(0, whole, scratch, seen, touched, count)
-            for k in range(parts):
-                count = _touch(codes[row, k], whole, scratch, seen, touched, count)
-            for k in range(sloped):
-                count = _touch(slopes[row, k], to_whole(pull * xs[row, k]), scratch, seen, touched, count)
-        _average(touched, count, scratch, end - begin)
-        _clip_and_add(touched, count, scratch, total)
-        for k in range(count):
-            seen[touched[k]] = False
+def joined(decode, weights):  # type: ignore[no-untyped-def]
+    """Return the sums of the weights of each cell's places: (outputs, cells). `weights` (width, outputs)."""
+    found = np.zeros((weights.shape[1], decode.shape[0]))
+    for cell in range(decode.shape[0]):
+        for place in decode[cell]:
+            if place >= 0:
+                for j in range(weights.shape[1]):
+                    found[j, cell] += weights[place, j]
+    return found
 
 
 @nb.njit(cache=True, nogil=True)
-def _add_row(row, rows, pull, whole, own, total):  # type: ignore[no-untyped-def]
-    """Add the clipped gradient of a person with one row: `whole` at place 0 and each code, a part of `pull` at slopes.
-
-    `own` (Q,): work space.
-    """
-    codes, slopes, xs = rows
-    norm, square = 0.0, float(whole) * float(whole)
-    for _ in range(codes.shape[1] + 1):
-        norm += square
-    for k in range(slopes.shape[1]):
-        own[k] = to_whole(pull * xs[row, k])
-        norm += float(own[k]) * float(own[k])
-    if norm > LIMIT:
-        factor = REACH / np.sqrt(norm)
-        whole = np.int64(whole * factor)
-        for k in range(slopes.shape[1]):
-            own[k] = np.int64(own[k] * factor)
-    total[0] += whole
-    for k in range(codes.shape[1]):
-        total[codes[row, k]] += whole
-    for k in range(slopes.shape[1]):
-        total[slopes[row, k]] += own[k]
+def spread(decode, sums, total):  # type: ignore[no-untyped-def]
+    """Add the sums of each cell, (outputs, cells), to its places in `total`, where a place has `outputs` numbers."""
+    outputs = sums.shape[0]
+    for cell in range(decode.shape[0]):
+        for place in decode[cell]:
+            if place >= 0:
+                for j in range(outputs):
+                    total[place * outputs + j] += sums[j, cell]
 
 
 @nb.njit(cache=True, nogil=True)
-def _touch(place, whole, scratch, seen, touched, count):  # type: ignore[no-untyped-def]
-    """Add to a place of the work space. Returns how many places are in use."""
-    if not seen[place]:
-        seen[place] = True
-        touched[count] = place
-        count += 1
-    scratch[place] += whole
+def add_gradients(offsets, rows, y, weights, link, most, root, unit, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Add each person's clipped mean gradient (mean - y) z to `total` (width * outputs,), place by place.
+
+    `weights` (width, outputs): those of the model times `root`. `unit`: units of a gradient of 1. With several outputs,
+    y is the number of a row's class. Equal to `add_deep_gradients` without hidden layers, bit for bit.
+    """
+    decode, outputs = rows[3], weights.shape[1]
+    joint, sums = joined(decode, weights), np.zeros((outputs, decode.shape[0]), dtype=np.int64)
+    pulls = np.empty((outputs, MAX_ROWS_PER_SUBJECT))
+    wholes = np.empty((outputs, MAX_ROWS_PER_SUBJECT), dtype=np.int64)
+    lengths = np.empty(MAX_ROWS_PER_SUBJECT)
+    room = np.zeros(len(total), np.int64), np.empty(len(weights), np.int64), np.zeros(len(weights), np.bool_)
+    first = 0
+    while first < len(offsets) - 1:
+        last, many = end_of_block(offsets, first)
+        begin = offsets[first]
+        for j in range(outputs):
+            _add_up(rows, begin, many, joint[j], weights[:, j], pulls[j])
+        _pull(pulls, many, y[begin : begin + many], link, most, root * unit)
+        for j in range(outputs):
+            _to_wholes(offsets, first, last, pulls[j], wholes[j])
+        _measure(offsets, first, last, wholes, lengths)
+        _clip_block(offsets, first, last, rows, pulls, wholes, lengths, root, room, total)
+        for j in range(outputs):
+            _add_block(rows, begin, many, pulls[j], wholes[j], sums[j], total[j::outputs])
+        first = last
+    spread(decode, sums, total)
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_up(rows, begin, many, joint, weights, numbers):  # type: ignore[no-untyped-def]
+    """Write one of the model's numbers, before its link, of each row of a block."""
+    cells, xs, begins, _, slopes = rows
+    numbers[:many] = weights[0]
+    for group in range(cells.shape[0]):
+        own, codes = joint[begins[group] : begins[group + 1]], cells[group, begin : begin + many]
+        for row in range(many):
+            numbers[row] += own[codes[row]]
+    for k in range(len(slopes)):
+        weight, x = weights[slopes[k]], xs[k, begin : begin + many]
+        for row in range(many):
+            numbers[row] += weight * x[row]
+
+
+@nb.njit(cache=True, nogil=True)
+def _pull(numbers, many, y, link, most, step):  # type: ignore[no-untyped-def]
+    """Turn the numbers of a block's rows, (outputs, rows), into (mean - y) step, in place: without branches."""
+    only = numbers[0]
+    if link == CHOICE:
+        _pull_classes(numbers, many, y, step)
+    elif link == LOGIT:
+        for row in range(many):
+            only[row] = (mean_of(LOGIT, only[row], most) - y[row]) * step
+    elif link == LOG:
+        for row in range(many):
+            only[row] = (mean_of(LOG, only[row], most) - y[row]) * step
+    else:
+        for row in range(many):
+            only[row] = (only[row] - y[row]) * step
+
+
+@nb.njit(cache=True, nogil=True)
+def _pull_classes(numbers, many, y, step):  # type: ignore[no-untyped-def]
+    """Turn the numbers of a block's rows, (outputs, rows), into those of the softmax less y, times `step`, in place."""
+    largest, whole = numbers[0, :many].copy(), np.zeros(many)
+    for j in range(1, len(numbers)):
+        for row in range(many):
+            largest[row] = max(largest[row], numbers[j, row])
+    for j in range(len(numbers)):
+        for row in range(many):
+            numbers[j, row] = exp_of(max(numbers[j, row] - largest[row], -2 * STEEP))
+            whole[row] += numbers[j, row]
+    for j in range(len(numbers)):
+        for row in range(many):
+            numbers[j, row] = (numbers[j, row] / whole[row] - (1.0 if y[row] == j else 0.0)) * step
+
+
+@nb.njit(cache=True, nogil=True)
+def _to_wholes(offsets, first, last, pulls, wholes):  # type: ignore[no-untyped-def]
+    """Divide the pulls of each row by how many rows its person has, and write them as whole units."""
+    begin, end = offsets[first], offsets[last]
+    if end - begin > last - first:
+        for person in range(first, last):
+            size = offsets[person + 1] - offsets[person]
+            for row in range(offsets[person] - begin, offsets[person + 1] - begin):
+                pulls[row] /= size
+    for row in range(end - begin):
+        wholes[row] = to_whole(pulls[row])
+
+
+@nb.njit(cache=True, nogil=True)
+def _measure(offsets, first, last, wholes, lengths):  # type: ignore[no-untyped-def]
+    """Write for each person of a block a number that, times F + 1, is at least the square of their vector's norm.
+
+    At one feature's places stands each row's number, or for a slope a part of it: together at most the sum of all.
+    """
+    people, begin = last - first, offsets[first]
+    lengths[:people] = 0.0
+    for j in range(len(wholes)):
+        if offsets[last] - begin == people:
+            for row in range(people):
+                lengths[row] += float(wholes[j, row]) * float(wholes[j, row])
+            continue
+        for person in range(first, last):
+            size = np.int64(0)
+            for row in range(offsets[person] - begin, offsets[person + 1] - begin):
+                size += abs(wholes[j, row])
+            lengths[person - first] += float(size) * float(size)
+
+
+@nb.njit(cache=True, nogil=True)
+def _clip_block(offsets, first, last, rows, pulls, wholes, lengths, root, room, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Clip all people of a block who may be too long."""
+    limit, begin = LIMIT / np.rint(1.0 / (root * root)), offsets[first]
+    for person in range(first, last):
+        if lengths[person - first] > limit:
+            low, high = offsets[person] - begin, offsets[person + 1] - begin
+            if high - low == 1:
+                _clip_row(rows, begin, low, pulls, wholes, total)
+            else:
+                _clip_person(rows, begin, low, high, pulls, wholes, room, total)
+
+
+@nb.njit(cache=True, nogil=True)
+def _clip_row(rows, begin, row, pulls, wholes, total):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Clip a person with one row: add their slopes, and leave the clipped number of all other places in `wholes`."""
+    cells, xs, begins, decode, slopes = rows
+    outputs, places, norm = len(wholes), 1, 0.0
+    for group in range(cells.shape[0]):
+        for place in decode[begins[group] + cells[group, begin + row]]:
+            places += place >= 0
+    for _ in range(places):
+        for j in range(outputs):
+            norm += float(wholes[j, row]) * float(wholes[j, row])
+    for k in range(len(slopes)):
+        for j in range(outputs):
+            own = float(to_whole(pulls[j, row] * xs[k, begin + row]))
+            norm += own * own
+    factor = REACH / np.sqrt(norm) if norm > LIMIT else 1.0
+    for j in range(outputs):
+        for k in range(len(slopes)):
+            total[slopes[k] * outputs + j] += np.int64(to_whole(pulls[j, row] * xs[k, begin + row]) * factor)
+        wholes[j, row] = np.int64(wholes[j, row] * factor)
+        pulls[j, row] = 0.0
+
+
+@nb.njit(cache=True, nogil=True)
+def _clip_person(rows, begin, low, high, pulls, wholes, room, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Add the clipped vector of a person who may be too long, and leave nothing of their rows `low` to `high`."""
+    count = 0
+    for row in range(low, high):
+        count = touch_row(begin + row, rows, pulls[:, row], wholes[:, row], room, count)
+        pulls[:, row] = 0.0
+        wholes[:, row] = 0
+    clip_and_add(count, len(wholes), 0, room, total)
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_block(rows, begin, many, pulls, wholes, sums, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Add one output's numbers of a block, of which nothing has to be clipped, to the sums of cells and of slopes."""
+    cells, xs, begins, _, slopes = rows
+    found = np.int64(0)
+    for row in range(many):
+        found += wholes[row]
+    total[0] += found
+    for group in range(cells.shape[0]):
+        own, codes = sums[begins[group] : begins[group + 1]], cells[group, begin : begin + many]
+        for row in range(many):
+            own[codes[row]] += wholes[row]
+    for k in range(len(slopes)):
+        x = xs[k, begin : begin + many]
+        found = np.int64(0)
+        for row in range(many):
+            found += np.int64(pulls[row] * x[row])
+        total[slopes[k]] += found
+
+
+@nb.njit(cache=True, nogil=True)
+def touch_row(row, rows, pull, wholes, room, count):  # type: ignore[no-untyped-def]
+    """Add a row to a person's work space. Returns how many places are in use.
+
+    `pull`, `wholes` (each,): the numbers of a place, before and after rounding. `room`: (sums, places in use, whether
+    in use). A place has `each` sums.
+    """
+    cells, xs, begins, decode, slopes = rows
+    scratch, each = room[0], len(wholes)
+    count = _touch(0, room, count)
+    for j in range(each):
+        scratch[j] += wholes[j]
+    for group in range(cells.shape[0]):
+        cell = begins[group] + cells[group, row]
+        for k in range(decode.shape[1]):
+            place = decode[cell, k]
+            if place >= 0:
+                count = _touch(place, room, count)
+                for j in range(each):
+                    scratch[place * each + j] += wholes[j]
+    for k in range(len(slopes)):
+        count = _touch(slopes[k], room, count)
+        for j in range(each):
+            scratch[slopes[k] * each + j] += to_whole(pull[j] * xs[k, row])
     return count
 
 
 @nb.njit(cache=True, nogil=True)
-def _average(touched, count, scratch, rows):  # type: ignore[no-untyped-def]
-    """Divide the numbers at the touched places by the person's rows, toward zero."""
-    if rows == 1:
-        return
-    for k in range(count):
-        size = abs(scratch[touched[k]]) // rows
-        scratch[touched[k]] = size if scratch[touched[k]] >= 0 else -size
+def _touch(place, room, count):  # type: ignore[no-untyped-def]
+    """Note that a place is in use. Returns how many are."""
+    _, touched, seen = room
+    if not seen[place]:
+        seen[place] = True
+        touched[count] = place
+        count += 1
+    return count
 
 
 @nb.njit(cache=True, nogil=True)
-def _clip_and_add(touched, count, scratch, total):  # type: ignore[no-untyped-def]
-    """Cut a person's vector to the norm ONE, toward zero, add it to the sum, and clear the work space."""
+def clip_and_add(count, each, dense, room, total):  # type: ignore[no-untyped-def]
+    """Cut a person's vector to the norm ONE, toward zero, add it to the sum, and clear the work space.
+
+    It is the places in use, with `each` numbers, and the last `dense` numbers.
+    """
+    scratch, touched, seen = room
     norm = 0.0
     for k in range(count):
-        norm += float(scratch[touched[k]]) * float(scratch[touched[k]])
+        for j in range(touched[k] * each, (touched[k] + 1) * each):
+            norm += float(scratch[j]) * float(scratch[j])
+    for j in range(len(total) - dense, len(total)):
+        norm += float(scratch[j]) * float(scratch[j])
     factor = REACH / np.sqrt(norm) if norm > LIMIT else 1.0
     for k in range(count):
-        j = touched[k]
+        seen[touched[k]] = False
+        for j in range(touched[k] * each, (touched[k] + 1) * each):
+            total[j] += scratch[j] if factor == 1.0 else np.int64(scratch[j] * factor)
+            scratch[j] = 0
+    for j in range(len(total) - dense, len(total)):
         total[j] += scratch[j] if factor == 1.0 else np.int64(scratch[j] * factor)
         scratch[j] = 0
-
-
-# Models with several outputs or hidden layers. `sizes`: what the first layer makes of z, then the sizes of further
-# layers up to the outputs. `first` (width, sizes[0]): its weights times `root`. `rest`: those of further layers, one
-# after the other, each (to, from + 1) with the bias last. `seen`: values (layers, MAX) before the last link.
-
-
-@nb.njit(cache=True, nogil=True)
-def _forward(row, rows, first, rest, sizes, values):  # type: ignore[no-untyped-def]
-    """Write the values of each layer for one row: tanh of hidden ones, the last as they are."""
-    codes, slopes, xs = rows
-    last = len(sizes) - 1
-    for j in range(sizes[0]):
-        x = first[0, j]
-        for k in range(codes.shape[1]):
-            x += first[codes[row, k], j]
-        for k in range(slopes.shape[1]):
-            x += first[slopes[row, k], j] * xs[row, k]
-        values[0, j] = np.tanh(x) if last > 0 else x
-    at = 0
-    for layer in range(last):
-        many = sizes[layer]
-        root = 1.0 / np.sqrt(many + 1.0)
-        for j in range(sizes[layer + 1]):
-            x = rest[at + many]
-            for i in range(many):
-                x += rest[at + i] * values[layer, i]
-            values[layer + 1, j] = np.tanh(x * root) if layer + 1 < last else x * root
-            at += many + 1
-
-
-@nb.njit(cache=True, nogil=True)
-def _link(numbers, many, link, most):  # type: ignore[no-untyped-def]
-    """Turn the last layer's numbers into means, in place."""
-    if link != CHOICE:
-        numbers[0] = mean_of(link, numbers[0], most)
-        return
-    largest = numbers[0]
-    for j in range(1, many):
-        largest = max(largest, numbers[j])
-    whole = 0.0
-    for j in range(many):
-        numbers[j] = np.exp(max(numbers[j] - largest, -2 * STEEP))
-        whole += numbers[j]
-    for j in range(many):
-        numbers[j] /= whole
-
-
-@nb.njit(cache=True, nogil=True)
-def _backward(rest, sizes, values, pulls, gradient):  # type: ignore[no-untyped-def]
-    """Write the gradient by `rest`, and into pulls[0] that by the first layer's numbers before tanh.
-
-    `pulls` (layers, MAX): its last line holds mean - y.
-    """
-    at = len(rest)
-    for back in range(len(sizes) - 1):
-        layer = len(sizes) - 2 - back
-        many, above = sizes[layer], sizes[layer + 1]
-        root = 1.0 / np.sqrt(many + 1.0)
-        at -= (many + 1) * above
-        for i in range(many):
-            pulls[layer, i] = 0.0
-        for j in range(above):
-            pull = pulls[layer + 1, j] * root
-            base = at + j * (many + 1)
-            for i in range(many):
-                gradient[base + i] = pull * values[layer, i]
-                pulls[layer, i] += pull * rest[base + i]
-            gradient[base + many] = pull
-        for i in range(many):
-            pulls[layer, i] *= 1.0 - values[layer, i] * values[layer, i]
-
-
-@nb.njit(cache=True, nogil=True)
-def add_deep_gradients(offsets, rows, y, first, rest, sizes, link, most, root, unit, total):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0913, PLR0917
-    """Add each person's clipped mean gradient to `total` (weights,): by `first`, place by place, then by `rest`.
-
-    With several outputs, y is the number of a row's class.
-    """
-    codes, slopes, xs = rows
-    width, each, outputs = first.shape[0], first.shape[1], sizes[-1]
-    values, pulls = np.zeros((len(sizes), sizes.max())), np.zeros((len(sizes), sizes.max()))
-    gradient = np.zeros(len(rest))
-    scratch = np.zeros(width * each + len(rest), dtype=np.int64)
-    touched = np.empty(width + len(rest), dtype=np.int64)
-    seen = np.zeros(width, dtype=np.bool_)
-    step = root * unit
-    for person in range(len(offsets) - 1):
-        begin, end = offsets[person], offsets[person + 1]
-        count = 0
-        for row in range(begin, end):
-            _forward(row, rows, first, rest, sizes, values)
-            _link(values[-1], outputs, link, most)
-            for j in range(outputs):
-                pulls[-1, j] = values[-1, j]
-            if link == CHOICE:
-                pulls[-1, np.int64(y[row])] -= 1.0
-            else:
-                pulls[-1, 0] -= y[row]
-            _backward(rest, sizes, values, pulls, gradient)
-            pull = pulls[0]
-            count = _touch_all(0, 1.0, pull, each, step, scratch, seen, touched, count)
-            for k in range(codes.shape[1]):
-                count = _touch_all(codes[row, k], 1.0, pull, each, step, scratch, seen, touched, count)
-            for k in range(slopes.shape[1]):
-                place, x = slopes[row, k], xs[row, k]
-                count = _touch_all(place, x, pull, each, step, scratch, seen, touched, count)
-            for k in range(len(rest)):
-                scratch[width * each + k] += to_whole(gradient[k] * unit)
-        for k in range(count):
-            seen[touched[k]] = False
-        _finish(touched, count, each, len(rest), scratch, end - begin, total)
-
-
-@nb.njit(cache=True, nogil=True)
-def _touch_all(place, x, pull, each, step, scratch, seen, touched, count):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Add the gradient by the `each` weights of a place. Returns how many places are in use."""
-    if not seen[place]:
-        seen[place] = True
-        touched[count] = place
-        count += 1
-    for j in range(each):
-        scratch[place * each + j] += to_whole(pull[j] * step * x)
-    return count
-
-
-@nb.njit(cache=True, nogil=True)
-def _finish(touched, count, each, dense, scratch, rows, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Average, clip and add a person's vector: the touched places and all `dense` numbers at the end."""
-    flat = np.empty(count * each + dense, dtype=np.int64)
-    for k in range(count):
-        for j in range(each):
-            flat[k * each + j] = touched[k] * each + j
-    for k in range(dense):
-        flat[count * each + k] = len(total) - dense + k
-    _average(flat, len(flat), scratch, rows)
-    _clip_and_add(flat, len(flat), scratch, total)
-
-
-@nb.njit(cache=True, nogil=True)
-def predict_rows(rows, first, rest, sizes, link, most, found):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Write the means that a model predicts for each row into `found` (rows, outputs)."""
-    values = np.zeros((len(sizes), sizes.max()))
-    for row in range(found.shape[0]):
-        _forward(row, rows, first, rest, sizes, values)
-        _link(values[-1], found.shape[1], link, most)
-        for j in range(found.shape[1]):
-            found[row, j] = values[-1, j]

@@ -6,6 +6,8 @@ below 1e-9 over a million released numbers; the zCDP guarantee holds without any
 """
 
 import math
+import threading
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -49,7 +51,13 @@ def add_noise(total: Integers, sigma: int) -> Integers:
     """
     if not MIN_SIGMA <= sigma <= MAX_SIGMA:
         raise ValueError(f"sigma must be between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
-    domain = dp.vector_domain(dp.atom_domain(T="i64"), size=total.size)
-    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=float_not_below(sigma))
-    noisy = measure([int(value) for value in total.ravel()])
+    noisy = _gaussian(total.size, sigma, threading.get_ident())(total.ravel().tolist())
     return np.array(noisy, dtype=np.int64).reshape(total.shape)
+
+
+@lru_cache(maxsize=8)
+def _gaussian(size: int, sigma: int, _thread: int) -> dp.Measurement:
+    """Return OpenDP's mechanism for so many numbers. A model asks for the same one at each step, so it is kept: one for
+    each thread, because OpenDP does not promise that threads may share it."""
+    domain = dp.vector_domain(dp.atom_domain(T="i64"), size=size)
+    return dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=float_not_below(sigma))

@@ -35,12 +35,12 @@ AFTER = 5.0
 """Seconds: the time after a charge is rounded up to a multiple of this."""
 TREE, CELL, TALLY, ROW_OF = 2.0, 4e-5, 4e-9, 1e-7
 """For synthetic tables: seconds for the model; per cell, for its noise; per person and pair; per person and column."""
-TRAIN, TRAIN_WORK = 4e-8, 8e-9
+TRAIN, TRAIN_WORK = 3e-8, 5e-9
 """Seconds of a step of training per row, and per row and weight that a row takes part in, for people of one row each
-and a model of one output."""
+and a model without hidden layers: twice the time if every fourth person is clipped."""
 TRAIN_SLOW, TRAIN_SLOW_WORK = 2e-7, 1.6e-8
-"""The same for people with several rows, and for models with several outputs or hidden layers."""
-TRAIN_START, STEP_WEIGHT = 2e-7, 3e-5
+"""The same for people with several rows, whose clipping takes longest, and for models with hidden layers."""
+TRAIN_START, STEP_WEIGHT = 1e-7, 3e-5
 """Seconds per row and feature to place it, and per step and weight for noise: twice the time on a busy core."""
 ROWS_EACH = 4
 """Rows expected per person, or as many as count if that is fewer."""
@@ -96,7 +96,7 @@ def after_charge(plan: Design, *, people: int, rows_per_person: int, rows: int =
 
 def _training(model: FitPlan, rows: int, *, several: bool) -> float:
     """Return the seconds for so many rows, and for one person more who has as many rows as can count."""
-    fast = not several and model.weights == model.width
+    fast = not several and not model.layers
     each = TRAIN + TRAIN_WORK * model.work
     slow = TRAIN_SLOW + TRAIN_SLOW_WORK * model.work
     parts = sum(_parts(feature.of) for feature in model.features)

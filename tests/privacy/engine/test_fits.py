@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
+import numba as nb
 import numpy as np
 import pytest
 
@@ -12,12 +13,12 @@ from privacy.engine import fit_rows, training
 from privacy.engine.fit_rows import Chosen
 from privacy.engine.held_out import held_out_sigma
 from privacy.engine.language.expressions import In
-from privacy.engine.measure import fits
+from privacy.engine.measure import deep_fits, fits
 from privacy.engine.measure.contributions import ONE, worst_case_units
-from privacy.engine.measure.evaluate import EVERYWHERE
+from privacy.engine.measure.evaluate import EVERYWHERE, Rows
 from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.plan.fits import plan_fit
-from privacy.engine.release import measure
+from privacy.engine.release import measure, table_from_columns
 from tests.privacy.make_fit import FITS, NEVER, asked, chosen_of, model_of, without_noise
 from tests.privacy.make_table import SPEC, table, without
 
@@ -29,14 +30,13 @@ FAMILIES = pytest.mark.parametrize("family", FITS)
 
 def dense(plan, chosen):
     """Each row's z, written out. Shape (rows, width)."""
-    codes, slopes, xs = chosen.places
+    cells, xs, begins, decode, slopes = chosen.places
     z = np.zeros((len(chosen.y), plan.width))
-    rows = np.arange(len(z))
     z[:, 0] = 1
-    for k in range(codes.shape[1]):
-        z[rows, codes[:, k]] = 1
-    for k in range(slopes.shape[1]):
-        z[rows, slopes[:, k]] = xs[:, k]
+    for numbers, begin in zip(cells, begins, strict=False):
+        for places in decode[begin + numbers].T:
+            z[places >= 0, places[places >= 0]] = 1
+    z[:, slopes] = xs.T
     return z / math.sqrt(len(plan.features) + 1)
 
 
@@ -140,19 +140,19 @@ def sums(plan, chosen, weights, most=1.0):
     shape = training._Shape(plan, 0.0)
     first, rest = shape.split(weights)
     total = np.zeros(plan.weights, dtype=np.int64)
-    if plan.weights == plan.width:
-        last = (rule.link, most, shape.root, ONE / rule.clip, total)
-        fits.add_gradients(chosen.offsets, chosen.places, chosen.y, first[:, 0].copy(), *last)
+    last = (rule.link, most, shape.root, ONE / rule.clip, total)
+    if not plan.layers:
+        fits.add_gradients(chosen.offsets, chosen.places, chosen.y, first, *last)
     else:
-        last = (rule.link, most, shape.root, ONE / rule.clip, total)
-        fits.add_deep_gradients(chosen.offsets, chosen.places, chosen.y, first, rest, shape.sizes, *last)
+        deep_fits.add_deep_gradients(chosen.offsets, chosen.places, chosen.y, first, rest, shape.sizes, *last)
     return total
 
 
 def only(chosen, person):
     """The rows of one person alone."""
     low, high = chosen.offsets[person], chosen.offsets[person + 1]
-    places = tuple(np.ascontiguousarray(part[low:high]) for part in chosen.places)
+    cells, xs, *rest = chosen.places
+    places = (cells[:, low:high].copy(), xs[:, low:high].copy(), *rest)
     return Chosen(offsets=np.array([0, high - low]), places=places, y=chosen.y[low:high].copy())
 
 
@@ -177,9 +177,11 @@ def test_a_persons_units_depend_on_nobody_else_and_are_at_most_one_long(family, 
     rng = np.random.default_rng(4)
     weights = rng.normal(size=plan.weights)
     weights *= size / np.linalg.norm(weights)
-    chosen.places[2][::3] = np.sign(chosen.places[2][::3])
+    chosen.places[1][:, ::3] = np.sign(chosen.places[1][:, ::3])
     if plan.family == "poisson":
         chosen.y[::2] = 30.0
+    singles = replace(chosen, offsets=np.arange(len(chosen.y) + 1))
+    check_one_person(plan, singles, weights)
     own = check_one_person(plan, chosen, weights)
     if size == 1e3:  # far beyond what the weights may be: gradients are cut, to just below ONE
         assert max(map(squared, own)) > (plan.family == "linear") * 0.999 * ONE**2
@@ -214,7 +216,7 @@ def test_engines_that_are_broken_on_purpose_are_caught():
 
 
 def test_the_fast_pass_is_the_general_one_to_the_bit():
-    for family in ("logistic", "linear"):
+    for family in ("logistic", "linear", "multinomial"):
         plan, chosen = chosen_of(FITS[family], table(subjects=80))
         singles = replace(chosen, offsets=np.arange(len(chosen.y) + 1))
         for each in (chosen, singles):
@@ -223,7 +225,7 @@ def test_the_fast_pass_is_the_general_one_to_the_bit():
             first, rest = shape.split(weights)
             total = np.zeros(plan.weights, dtype=np.int64)
             last = (rule.link, 1.0, shape.root, ONE / rule.clip, total)
-            fits.add_deep_gradients(each.offsets, each.places, each.y, first, rest, shape.sizes, *last)
+            deep_fits.add_deep_gradients(each.offsets, each.places, each.y, first, rest, shape.sizes, *last)
             assert np.array_equal(total, sums(plan, each, weights))
 
 
@@ -256,6 +258,15 @@ def test_what_is_released_is_fixed_by_the_question_and_paid_for(family, monkeypa
     )  # as dear as the 21 others together, and no dearer
     assert releases == one * 6
     assert held_out_sigma(MIN_SIGMA, 21) == MIN_SIGMA
+
+
+def test_nothing_is_released_for_what_cannot_be_missing(monkeypatch):
+    releases, data = without_noise(monkeypatch), table(subjects=30)
+    spec = replace(SPEC, columns={name: replace(each, nullable=False) for name, each in SPEC.columns.items()})
+    complete = table_from_columns(Rows(spec, data.rows.columns, data.rows.length), data.offsets, data.digests)
+    plan = plan_fit(FITS["logistic"], spec)
+    model_of(measure(asked(FITS["logistic"]), complete), 50 * ONE)
+    assert {size for size, _ in releases[1:21]} == {plan.weights - len(plan.features)}
 
 
 def test_who_tests_adds_nothing_to_training_and_who_trains_nothing_to_the_test(monkeypatch):
@@ -300,3 +311,18 @@ def test_nothing_is_computed_for_rows_that_do_not_count(part, monkeypatch):
     assert np.array_equal(found.used, (rank < 4) & data.rows.column("wage").valid)
     assert sum(seen) == 3 * np.minimum(sizes, 4).sum()
     assert max(seen) <= part
+
+
+def test_powers_of_e_are_exact_to_fifteen_digits_and_the_same_alone_or_in_a_block():
+    x = np.linspace(-60, 60, 4099)
+    together = every_power(x)
+    assert np.abs(together / np.exp(x) - 1).max() < 1e-15
+    assert np.array_equal(together, [fits.exp_of(each) for each in x])
+
+
+@nb.njit
+def every_power(x):
+    found = np.empty_like(x)
+    for k in range(len(x)):
+        found[k] = fits.exp_of(x[k])
+    return found

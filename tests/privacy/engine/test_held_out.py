@@ -58,7 +58,8 @@ def sample(family, rng, people, rows=1):
         most=most,
     )
     n = people * rows
-    places = (np.zeros((n, 0), np.int32), np.ones((n, 1), np.int32), x[:, None].copy())
+    cells, begins, decode = np.zeros((0, n), np.uint16), np.zeros(1, np.int64), np.zeros((0, 1), np.int32)
+    places = (cells, x[None].astype(np.float32), begins, decode, np.ones(1, np.int32))
     return plan, model, Chosen(offsets=np.arange(0, n + 1, rows), places=places, y=y)
 
 

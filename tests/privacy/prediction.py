@@ -1,4 +1,4 @@
-"""What a released model predicts: the reference that other evaluators of the same numbers must agree with.
+"""What a released model predicts, by plain NumPy: the reference that other evaluators must agree with.
 
 A model with layers reads the places of z in order, feature by feature and value by value with a missing value last
 (`plan.fits`), without the constant: 1 at the place of the value, for a slope (value - middle) / half. Numbers beyond
