@@ -35,10 +35,10 @@ AFTER = 5.0
 """Seconds: the time after a charge is rounded up to a multiple of this."""
 TREE, CELL, TALLY, ROW_OF = 2.0, 4e-5, 4e-9, 1e-7
 """For synthetic tables: seconds for the model; per cell, for its noise; per person and pair; per person and column."""
-TRAIN, TRAIN_WORK = 3e-8, 5e-9
+TRAIN, TRAIN_WORK = 8e-8, 1.5e-8
 """Seconds of a step of training per row, and per row and weight that a row takes part in, for people of one row each
-and a model without hidden layers: twice the time if every fourth person is clipped."""
-TRAIN_SLOW, TRAIN_SLOW_WORK = 2e-7, 1.6e-8
+and a model without hidden layers: almost twice the time on a busy core if everybody is clipped."""
+TRAIN_SLOW, TRAIN_SLOW_WORK = 3e-7, 3e-8
 """The same for people with several rows, whose clipping takes longest, and for models with hidden layers."""
 TRAIN_START, STEP_WEIGHT = 1e-7, 3e-5
 """Seconds per row and feature to place it, and per step and weight for noise: twice the time on a busy core."""
