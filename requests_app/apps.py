@@ -8,9 +8,11 @@ class RequestsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import hooks as accounts_hooks  # noqa: PLC0415 -- models are loaded by now
+        from common import code_environments  # noqa: PLC0415
         from datasets import hooks as datasets_hooks  # noqa: PLC0415
         from requests_app import rules  # noqa: PLC0415
         from requests_app.execution import cancellation  # noqa: PLC0415
+        from requests_app.models import CodeEnvironment  # noqa: PLC0415
 
         accounts_hooks.register(
             suspended=cancellation.person_suspended,
@@ -22,3 +24,4 @@ class RequestsConfig(AppConfig):
             frozen=cancellation.dataset_frozen,
             access_ended=cancellation.access_ended,
         )
+        code_environments.register(names=CodeEnvironment.objects.names_on_offer, use=rules.use_of_environment)
