@@ -10,6 +10,7 @@ from privacy.execution import code_trials
 from privacy.models import Answer, BlockReport, CodeTrial
 from privacy.services import code_answers
 from tests import make
+from tests.makers import environments
 from tests.makers import privacy as shares
 from tests.makers.datasets import wage_rows
 
@@ -58,6 +59,19 @@ def test_a_box_is_tried_and_answered(budget):
     assert abs(rows["value"] - 2) < 2.5 * rows["half_width"] + 0.3
     assert BlockReport.objects.get(answer=answer).ends == {"ok": trial.blocks}
     assert (answer.visible_at - answer.begun_at).total_seconds() >= trial.blocks * report.slot
+
+
+def test_code_in_another_environment(budget, settings, tmp_path):
+    environments.beside_the_default(tmp_path)
+    settings.ENVIRONMENTS = tmp_path
+    environments.offered()
+    code = f"from {environments.PACKAGE} import VALUE\ndef main(t):\n    return VALUE\n"
+    shape = Box(names=("value",), lower=(0.0,), upper=(1.0,), method="mean", halves=False)
+    question = CodeQuestion(table="wages", code=code, shape=shape, environment=environments.NAME)
+    trial = tried(budget, question, epsilon=5.0)
+    report = code_answers.report_of(trial)
+    assert (report.why, report.failed, report.whole) == ("", 0, [0.75]), report.tracebacks
+    assert report.environment_sha256 == environments.SHA256
 
 
 def test_a_model_in_rounds(budget):
