@@ -22,7 +22,7 @@ from privacy.presentation.code_form import example, fields_of
 from privacy.services import code_answers
 from tests import make
 from tests.makers import code as coded
-from tests.makers import environments
+from tests.makers import environment_folders, environments
 from tests.makers import privacy as shares
 from tests.makers.code import BALL, BOX, VOTES, line
 
@@ -154,21 +154,21 @@ def test_each_error_stands_at_its_field_and_nothing_is_lost(scientist, page, tab
 def test_an_environment_is_chosen_where_there_are_several(scientist, budget, page, table, settings, tmp_path):
     assert 'name="environment"' not in scientist.get(page).content.decode()
     assert "sklearn" in scientist.get(page).context["words"]
-    environments.on_disk(tmp_path)
-    environments.on_disk(tmp_path, "default", package="numpy")
+    environment_folders.on_disk(tmp_path)
+    environment_folders.on_disk(tmp_path, "default", package="numpy")
     settings.ENVIRONMENTS = tmp_path
     row = environments.offered()
     answer = scientist.get(page)
     assert 'name="environment"' in answer.content.decode()
-    assert environments.PACKAGE in answer.context["words"]
+    assert environment_folders.PACKAGE in answer.context["words"]
     wrong = scientist.post(page, typed(BOX, table, environment="none"))
     assert "There is no code environment “none”" in wrong.context["form"].errors["environment"][0]
-    sent = replace(BOX, environment=environments.NAME)
+    sent = replace(BOX, environment=environment_folders.NAME)
     trial = CodeTrial.objects.get(pk=scientist.post(page, typed(sent, table))["Location"].split("/")[-2])
-    assert trial.question["environment"] == environments.NAME
+    assert trial.question["environment"] == environment_folders.NAME
     coded.trial(budget, sent)
     again = f"{page}?again={trial.pk}"
-    assert scientist.get(again).context["form"]["environment"].value() == environments.NAME
+    assert scientist.get(again).context["form"]["environment"].value() == environment_folders.NAME
     row.state = "retired"
     row.save()
     assert "odd is not available any more" in scientist.get(again).content.decode()
