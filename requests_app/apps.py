@@ -11,6 +11,7 @@ class RequestsConfig(AppConfig):
         from common import code_environments  # noqa: PLC0415
         from datasets import hooks as datasets_hooks  # noqa: PLC0415
         from requests_app import rules  # noqa: PLC0415
+        from requests_app.environments import builds  # noqa: PLC0415
         from requests_app.execution import cancellation  # noqa: PLC0415
         from requests_app.models import CodeEnvironment  # noqa: PLC0415
 
@@ -24,4 +25,4 @@ class RequestsConfig(AppConfig):
             frozen=cancellation.dataset_frozen,
             access_ended=cancellation.access_ended,
         )
-        code_environments.register(names=CodeEnvironment.objects.names_on_offer, use=rules.use_of_environment)
+        code_environments.register(names=CodeEnvironment.objects.names_on_offer, use=builds.use_of_environment)

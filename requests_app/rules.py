@@ -260,13 +260,6 @@ def environment_is_retired(name: str) -> str | None:
     return None
 
 
-def use_of_environment(name: str) -> str:
-    """Return why runs still need the files of an environment, or an empty string."""
-    if Run.objects.live().filter(environment=name).exists():
-        return "A run still uses this environment. Wait until it has ended, or cancel it."
-    return ""
-
-
 def environment_has_changed(name: str, sha256: str) -> str | None:
     """Check that the environment still has the hash that its version was submitted with."""
     if why := environment_is_retired(name):
