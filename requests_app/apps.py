@@ -25,4 +25,6 @@ class RequestsConfig(AppConfig):
             frozen=cancellation.dataset_frozen,
             access_ended=cancellation.access_ended,
         )
-        code_environments.register(names=CodeEnvironment.objects.names_on_offer, use=builds.use_of_environment)
+        code_environments.register(
+            names=CodeEnvironment.objects.names_on_offer, use=builds.use_of_environment
+        )
