@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from common import code_environments
 from common.errors import Refused
 from common.forms import whole_number
 from privacy.engine.language.code import (
@@ -49,6 +50,7 @@ FIELDS = {
     "question.where": "condition",
     "question.people": "people",
     "question.blocks": "blocks",
+    "question.environment": "environment",
     "question.shape.method": "method",
     "question.shape.size": "size",
     "question.shape.radius": "radius",
@@ -84,6 +86,12 @@ class CodeForm(forms.Form):
             "required": "Write a function main(t).",
             "max_length": f"Write at most {MAX_CODE:,} characters.",
         },
+    )
+    environment = forms.ChoiceField(
+        label="Code environment",
+        required=False,
+        help_text="The packages that the code can import.",
+        error_messages={"invalid_choice": "There is no code environment “%(value)s”. Choose another one."},
     )
     condition = forms.CharField(
         label="Only rows where",
@@ -168,6 +176,9 @@ class CodeForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.tables = tables
         self.fields["table"].choices = [(name, name) for name in tables]  # type: ignore[attr-defined]
+        environments = [(name, name) for name in code_environments.on_offer()]
+        self.fields["environment"].choices = environments  # type: ignore[attr-defined]
+        self.offers_environments = len(environments) > 1
         self.outputs = outputs_of(self.data if self.is_bound else self.initial)
         self.outputs_error = ""
 

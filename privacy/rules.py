@@ -5,7 +5,18 @@ from accounts.rules import is_active, is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from privacy.models import Budget, Promise, TopUp
+from privacy.models import Answer, Budget, CodeTrial, Promise, TopUp
+
+
+def use_of_environment(name: str) -> str:
+    """Return why code in blocks still needs the files of a code environment, or an empty string."""
+    waiting = Answer.objects.filter(
+        kind=Answer.Kind.CODE, state=Answer.State.PENDING, query__environment=name
+    )
+    trials = CodeTrial.objects.filter(state__in=CodeTrial.OPEN, question__environment=name)
+    if waiting.exists() or trials.exists():
+        return "Code that answers in blocks still uses this environment. Wait until it has been answered."
+    return ""
 
 
 def is_owner(user: User, promise: Promise) -> str | None:

@@ -4,11 +4,11 @@ from typing import Any
 
 from django import forms
 
-from common import plain_json
+from common import code_environments, plain_json
 from common.errors import Refused
 from datasets.models import Dataset
 from requests_app.models import CodeRequest, Output, Review
-from requests_app.services.drafts import CODE_LINES, checked_parameters, environments_on_offer
+from requests_app.services.drafts import CODE_LINES, checked_parameters
 
 NEEDED = "needed to submit"
 CODE_LIMIT = 200_000
@@ -89,7 +89,7 @@ class DraftForm(forms.Form):
     def __init__(self, *args: Any, fixed_title: str = "", **kwargs: Any) -> None:
         """`fixed_title` is the title of a submitted request, which cannot change: reviewers know it by that title."""
         super().__init__(*args, **kwargs)
-        offered = [(name, name) for name in environments_on_offer()]
+        offered = [(name, name) for name in code_environments.on_offer()]
         self.fields["environment"].choices = offered  # type: ignore[attr-defined]
         if fixed_title:
             self.initial["title"] = fixed_title

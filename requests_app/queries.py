@@ -11,11 +11,11 @@ from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from accounts.models import User
+from common import code_environments
 from common.access import require
 from datasets.models import Dataset, Revision
 from requests_app import rules
 from requests_app.code import findings
-from requests_app.environments import installed
 from requests_app.execution import claims, waiting_words
 from requests_app.models import (
     Approval,
@@ -98,7 +98,7 @@ def hints(code: str, revision: Revision | None, item: CodeRequest) -> list[findi
     """Return the findings in the code of a draft, with its parameters and in its environment."""
     tables = revision.tables.all() if revision else []
     declared = ((table.name, tuple(column.name for column in table.columns.all())) for table in tables)
-    return _found(code, tuple(declared), tuple(item.parameters), installed.modules(item.environment))
+    return _found(code, tuple(declared), tuple(item.parameters), code_environments.modules(item.environment))
 
 
 @lru_cache(maxsize=64)

@@ -5,12 +5,12 @@ from django.utils import timezone
 
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_active, is_admin, is_free_for_duties
+from common import code_environments
 from common.access import all_of, any_of
 from common.errors import Refused
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
 from requests_app.code import fingerprint
-from requests_app.environments import installed
 from requests_app.models import (
     Approval,
     CodeEnvironment,
@@ -252,7 +252,7 @@ def approved_environment_stands(user: User, item: CodeRequest) -> str | None:
 
 def environment_is_retired(name: str) -> str | None:
     """Check that the environment is not retired. The default one, and those built from the console, have no row."""
-    if name == installed.DEFAULT:
+    if name == code_environments.DEFAULT:
         return None
     own = CodeEnvironment.objects.filter(name=name).exclude(state=CodeEnvironment.State.READY)
     if own.exists():
@@ -265,7 +265,7 @@ def environment_has_changed(name: str, sha256: str) -> str | None:
     if why := environment_is_retired(name):
         return why
     try:
-        now = installed.get(name)
+        now = code_environments.get(name)
     except Refused as gone:
         return str(gone)
     if now.sha256 == sha256:

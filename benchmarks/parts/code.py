@@ -2,13 +2,16 @@
 
 The data is public: the CPS sample of `causaldata` (15,992 people, one row each). Truth is what the function answers on
 all rows. People are cut into blocks afresh for each partition; noise is drawn many times for each. The functions run in
-this process: what a sandbox adds is measured by the part `runner`.
+this process: what a sandbox adds is measured by the part `runner`. Networks are measured where torch can be imported.
 """
 
 import hashlib
+import importlib
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +73,35 @@ def logistic(rows: Floats) -> Floats:
     return np.asarray(minimize(loss, np.zeros(4), jac=True, method="L-BFGS-B").x)
 
 
+def network(rows: Floats) -> Any:
+    """A network with 8 hidden units that predicts who earns more than the median: 100 steps of Adam, always alike."""
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    x = torch.tensor(design(rows)[:, 1:], dtype=torch.float32)
+    y = torch.tensor(rows[:, EARNS], dtype=torch.float32)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    steps = torch.optim.Adam(net.parameters(), lr=0.05, weight_decay=0.01)
+    for _ in range(100):
+        steps.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(net(x)[:, 0], y).backward()
+        steps.step()
+    return lambda given: torch.sigmoid(net(torch.tensor(given, dtype=torch.float32))[:, 0]).detach().numpy()
+
+
+def effect(rows: Floats) -> Floats:
+    """How much more likely a network finds it that people earn more if they had been 10 years older."""
+    predicted, x = network(rows), design(rows)[:, 1:]
+    return np.array([np.mean(predicted(np.add(x, (1, 0, 0))) - predicted(x))], dtype=np.float64)
+
+
+def brier(rows: Floats) -> Floats:
+    """The mean squared error of a network on the last third of the people, whom it was not trained on."""
+    part = 2 * len(rows) // 3
+    predicted = network(rows[:part])(design(rows[part:])[:, 1:])
+    return np.array([np.mean((predicted - rows[part:, EARNS]) ** 2)], dtype=np.float64)
+
+
 AGE, EDUC, MARRIED, HOURS, EARNS = range(5)
 TASKS = (
     Task(title="mean age", of=lambda rows: rows[:, [AGE]].mean(axis=0), lower=(16,), upper=(70,)),
@@ -90,12 +122,16 @@ TASKS = (
     ),
     Task(title="logistic regression, 4 coefficients", of=logistic, lower=(-3,) * 4, upper=(3,) * 4),
 )
+NETWORKS = (
+    Task(title="effect of age in a network", of=effect, lower=(-0.5,), upper=(0.5,)),
+    Task(title="squared error of a network, held out", of=brier, lower=(0,), upper=(0.5,), smooth=False),
+)
 
 
 def measures(chosen: Namespace) -> Iterator[Measure]:
     rows = people()
     partitions, draws = (1, 10) if chosen.quick else (8, 40)
-    for task in TASKS:
+    for task in (*TASKS, *(NETWORKS if find_spec("torch") else ())):
         for epsilon in (1.0, 4.0):
             yield from boxes(task, rows, epsilon, partitions, draws)
     yield from balls(rows, 2 if chosen.quick else 10)

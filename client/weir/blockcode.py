@@ -46,6 +46,7 @@ class Code:
 
     source: str
     shape: g.Shape
+    environment: str = "default"
     function: Main | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -69,7 +70,7 @@ class Code:
         self, table: str, where: g.Predicate | None, *, people: int | None = None, blocks: int | None = None
     ) -> g.CodeQuestion:
         """Return what is asked about a table, as frozen data."""
-        return g.CodeQuestion(table, self.source, self.shape, where, people, blocks)
+        return g.CodeQuestion(table, self.source, self.shape, where, people, blocks, self.environment)
 
     def __call__(self, *given: Any) -> Any:
         """Call the function here, on a DataFrame of your own such as mock rows."""
@@ -119,6 +120,7 @@ def code(
     method: str = "auto",
     halves: bool = True,
     helpers: Sequence[Main] = (),
+    environment: str = "default",
 ) -> Code: ...
 @overload
 def code(
@@ -133,6 +135,7 @@ def code(
     method: str = "auto",
     halves: bool = True,
     helpers: Sequence[Main] = (),
+    environment: str = "default",
 ) -> Callable[[Main], Code]: ...
 def code(  # noqa: PLR0913 -- what can be declared
     main: Main | str | Path | None = None,
@@ -146,6 +149,7 @@ def code(  # noqa: PLR0913 -- what can be declared
     method: str = "auto",
     halves: bool = True,
     helpers: Sequence[Main] = (),
+    environment: str = "default",
 ) -> Code | Callable[[Main], Code]:
     """Declare what a function called main returns for a block of people, so that it can be answered automatically.
 
@@ -159,6 +163,8 @@ def code(  # noqa: PLR0913 -- what can be declared
     * `votes`: one of these labels.
     * `ball`: a vector of `size` numbers, whose length is cut to this. With `rounds`, main(t, state) is called so many
       times and returns a change to the state, which begins as `start`, or zeros.
+
+    `environment`: the code environment of the portal that it runs in, which decides what it can import.
 
     Raises NotOffered, also for a name that main uses and does not have.
 
@@ -182,7 +188,10 @@ def code(  # noqa: PLR0913 -- what can be declared
 
     def declared(function: Main | str | Path) -> Code:
         made = Code(
-            _program(function, helpers).text, shape, None if isinstance(function, (str, Path)) else function
+            _program(function, helpers).text,
+            shape,
+            environment,
+            None if isinstance(function, (str, Path)) else function,
         )
         _check_arguments(made)
         return made

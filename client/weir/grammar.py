@@ -303,7 +303,8 @@ Shape: TypeAlias = Box | Ball | Votes
 
 @dataclass(frozen=True)
 class CodeQuestion:
-    """Code over blocks of people. `people`: how many the condition leaves, if fewer than all; `blocks`: how many."""
+    """Code over blocks of people. `people`: how many the condition leaves, if fewer than all; `blocks`: how many;
+    `environment`: the packages that the code can import."""
 
     table: str
     code: str
@@ -311,6 +312,7 @@ class CodeQuestion:
     where: Predicate | None = None
     people: int | None = None
     blocks: int | None = None
+    environment: str = "default"
 
 
 def to_wire(item: object) -> Any:

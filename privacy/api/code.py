@@ -68,6 +68,9 @@ class TrialReport(Item):
     curve = CurveItem(many=True)
     tracebacks = serializers.ListField(child=serializers.CharField())
     why = serializers.CharField(help_text="Why nothing was found, or empty.")
+    environment_sha256 = serializers.CharField(
+        help_text="Of the code environment that it ran in, or empty. Only there may the code be asked."
+    )
 
 
 class CodePrice(Item):

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,9 @@ import numpy.typing as npt
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from common import code_environments
+from common.code_environments import Environment
+from common.errors import Refused
 from privacy.declarations import engine_table
 from privacy.engine import code_release
 from privacy.engine.figures import Figures
@@ -33,7 +35,6 @@ from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, BlockReport, LedgerLine
 from runner.contract import BlockRunner, Limits, Report
 
-ENVIRONMENT = "default"
 MEMORY_MB = 256
 """What a block may use beyond its libraries."""
 Answers = npt.NDArray[np.float64]
@@ -47,6 +48,7 @@ class Asked:
     opens: Question
     """The count of people whom the code is about, which has the same filter and charges the same people."""
     plan: BlockPlan
+    environment: Environment
     slot: float
     start: float
 
@@ -74,10 +76,14 @@ def asked_of(answer: Answer) -> Asked:
     plan = plan_blocks(question, people.spec, public_size=answer.budget.promise.public_size, mu=answer.mu)
     if plan.blocks != purpose["blocks"] or plan.releases != answer.releases:
         raise QueryRefused("The declarations have changed since this code was tried. Try it again.")
+    environment = environment_of(question)
+    if environment.sha256 != purpose.get("environment_sha256"):
+        raise QueryRefused(changed(environment.name))
     return Asked(
         question=question,
         opens=people,
         plan=plan,
+        environment=environment,
         slot=purpose["slot"],
         start=purpose["start"],
     )
@@ -162,9 +168,18 @@ def first_state(question: CodeQuestion) -> Answers:
     return np.array(shape.start, dtype=np.float64) if shape.start else np.zeros(shape.size)
 
 
-def environment() -> Path:
-    """Return the folder of the Python environment that blocks run in."""
-    return settings.ENVIRONMENTS / ENVIRONMENT
+def environment_of(question: CodeQuestion) -> Environment:
+    """Return the code environment that a question's blocks run in. Raises QueryRefused unless it is on offer."""
+    try:
+        code_environments.check_offered(question.environment)
+        return code_environments.get(question.environment)
+    except Refused as refused:
+        raise QueryRefused(str(refused), place="question.environment") from refused
+
+
+def changed(environment: str) -> str:
+    """Return what to do about code that was tried with other packages."""
+    return f"The code environment {environment} has changed since this code was tried. Try it again."
 
 
 def run(  # noqa: PLR0913 -- each is named at the call
@@ -192,7 +207,7 @@ def run(  # noqa: PLR0913 -- each is named at the call
         labels=question.shape.labels if isinstance(question.shape, Votes) else (),
         slot_s=slot_s,
         explain=explain,
-        environment=environment(),
+        environment=code_environments.get(question.environment).path,
     )
     answers[[len(people) == 0 for people in blocks.people]] = np.nan
     return answers, report
@@ -205,7 +220,8 @@ def _record_of(answer: Answer, asked: Asked) -> dict[str, object]:
         "query": answer.query,
         "mechanism": f"sample and aggregate, {asked.plan.clip_note}",
         "blocks": asked.plan.blocks,
-        "environment": ENVIRONMENT,
+        "environment": asked.environment.name,
+        "environment_sha256": asked.environment.sha256,
         "half_samples": asked.plan.halves,
         "seconds_each": asked.slot,
         "memory_mb_each": MEMORY_MB,

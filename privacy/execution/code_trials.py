@@ -25,7 +25,7 @@ from privacy.engine.measure.contributions import Integers
 from privacy.engine.measure.evaluate import Bools, kept_rows
 from privacy.engine.plan.blocks import SLOT_S, BlockPlan, offer_of, plan_blocks
 from privacy.engine.release import SortedTable
-from privacy.execution.code_answers import Answers, first_state, run
+from privacy.execution.code_answers import Answers, environment_of, first_state, run
 from privacy.execution.people_blocks import PeopleBlocks, people_with_rows
 from privacy.models import CodeTrial
 from runner.contract import RESERVE_S, SandboxUnavailable
@@ -97,6 +97,8 @@ class Report:
     curve: list[Curve] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     why: str = ""
+    environment_sha256: str = ""
+    """Of the code environment that it ran in. Only there may the code be asked."""
 
     @property
     def failing(self) -> float:
@@ -191,7 +193,8 @@ def tried(trial: CodeTrial, progress: Callable[[float], None]) -> Report:
         raise QueryRefused(f"There is no table “{question.table[:100]}” in this revision.")
     mock = _mock(trial, question, spec)
     plan = plan_blocks(question, spec, public_size=promise.public_size, mu=trial.mu)
-    report = Report(people_each=plan.people_each, halves=plan.halves)
+    environment = environment_of(question)
+    report = Report(people_each=plan.people_each, halves=plan.halves, environment_sha256=environment.sha256)
     whole = _whole(mock, question, report)
     progress(0.1)
     if whole is None:

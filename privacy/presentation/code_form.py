@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from privacy.engine.language import sql, sql_text
-from privacy.engine.language.code import MAX_OUTPUTS, Ball, Box, CodeQuestion, Shape, Votes
+from privacy.engine.language.code import (
+    DEFAULT_ENVIRONMENT,
+    MAX_OUTPUTS,
+    Ball,
+    Box,
+    CodeQuestion,
+    Shape,
+    Votes,
+)
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.language.sql_text import number
 
@@ -64,6 +72,7 @@ def question_of(fields: Mapping[str, Any], outputs: Sequence[Output], table: Tab
         where=where,
         people=fields.get("people"),
         blocks=fields.get("blocks"),
+        environment=str(fields.get("environment") or DEFAULT_ENVIRONMENT),
     )
 
 
@@ -128,6 +137,7 @@ def fields_of(question: CodeQuestion, table: TableSpec) -> dict[str, Any]:
         "condition": sql_text.condition(where, table) if where is not None else "",
         "people": question.people,
         "blocks": question.blocks,
+        "environment": question.environment,
         "halves": True,
     }
     match question.shape:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
-from common import commit
+from common import code_environments, commit
 from common.access import require
 from common.admission import TooMuchAtOnce
 from common.errors import Conflict, Refused
@@ -24,13 +24,13 @@ from privacy.engine.plan.blocks import BlockPlan, noise_half_widths, offer_of, p
 from privacy.engine.plan.cells import touched
 from privacy.engine.plan.pricing import Offer
 from privacy.execution import code_trials, settling
-from privacy.execution.code_answers import environment
+from privacy.execution.code_answers import changed, environment_of
 from privacy.execution.code_trials import Curve, Report
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, Budget, CodeTrial, LedgerLine
 from privacy.services import prices
 from privacy.services.questions import digest_of
-from runner.imports import packages_of, unavailable_in_blocks
+from runner.imports import unavailable_in_blocks
 
 MOST_FAILING = 0.05
 """Code is refused, before anything is spent, if more than this part of the mock blocks fails."""
@@ -100,6 +100,7 @@ def try_out(
         asked = prices.given(epsilon=epsilon, share=share)
         mu = prices.mu_of(asked, budget)
         check_code(question)
+        environment_of(question)
         _check_imports(question)
         spec = _spec(specs_of(revision, budget.promise.constants), question.table)
         plan = plan_blocks(question, spec, public_size=budget.promise.public_size, mu=mu)
@@ -150,7 +151,7 @@ def stop_trial(trial: CodeTrial) -> None:
 
 def _check_imports(question: CodeQuestion) -> None:
     """Raise QueryRefused for an import that must fail in a block. Not known where the environment is not installed."""
-    packages = packages_of(environment())
+    packages = code_environments.modules(question.environment)
     for each, why in unavailable_in_blocks(question.code, packages) if packages else ():
         raise QueryRefused(f"Line {each.line}: {why}", place="question.code", line=each.line)
 
@@ -192,6 +193,8 @@ def quote(trial: CodeTrial, *, by: User) -> CodeQuote:
     spec = _spec(specs_of(trial.revision, promise.constants), decode_code(trial.question).table)
     try:
         question = decode_code(trial.question)
+        if environment_of(question).sha256 != report.environment_sha256:
+            raise Conflict(changed(question.environment))
         plan = plan_blocks(question, spec, public_size=promise.public_size, mu=trial.mu)
         if plan.blocks != trial.blocks:
             raise Conflict("The number of people has changed since this code was tried. Try it again.")
@@ -300,6 +303,7 @@ def _purpose(quoted: CodeQuote) -> dict[str, object]:
         "blocks": quoted.plan.blocks,
         "slot": quoted.report.slot,
         "start": quoted.report.start,
+        "environment_sha256": quoted.report.environment_sha256,
     }
 
 

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from common import code_environments
 from common.errors import Denied, Refused
 from common.heavy_views import computing
 from common.http import UserRequest, found
@@ -93,6 +94,9 @@ def _again(
     if question.where is not None and not fields["condition"]:
         said = expressions_in_words.condition(question.where)
         note = f"SQL cannot say this condition, so it is not filled in: {said}"
+    if question.environment not in code_environments.on_offer():
+        gone = f"The code environment {question.environment} is not available any more. Choose another one."
+        note = f"{note} {gone}".strip()
     return {**fields, "goal": goal, goal: f"{value * PERCENT if goal == 'share' else value:.6g}"}, note
 
 
@@ -120,7 +124,12 @@ def _page(
         "tables": [
             {"spec": spec, "is_open": spec.name == chosen, "columns": _columns(spec)} for spec in tables
         ],
-        "words": json.dumps({"tables": {spec.name: [*_names(spec)] for spec in tables}, "packages": {}}),
+        "words": json.dumps(
+            {
+                "tables": {spec.name: [*_names(spec)] for spec in tables},
+                "packages": code_environments.importable(),
+            }
+        ),
         "recent": [(item, code_in_words.say(decode_code(item.question))) for item in recent],
     }
     return show(request, "privacy/code", context, status=status)
@@ -162,6 +171,7 @@ def trial(request: UserRequest, pk: UUID) -> HttpResponse:
         "dataset": item.budget.promise.dataset,
         "question": code_in_words.say(question),
         "code": question.code,
+        "environment": question.environment,
         "refusal": refusal,
         "key": new_key(),
         **({} if item.is_open else trial_report.context(item, question, quoted, tables.get(question.table))),

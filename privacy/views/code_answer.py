@@ -27,6 +27,7 @@ def page(request: UserRequest, item: Answer, *, is_own: bool) -> HttpResponse:
         **about(request, item, is_own=is_own),
         "question": code_in_words.say(question),
         "code": question.code,
+        "environment": question.environment,
         "condition": expressions_in_words.condition(question.where) if question.where is not None else "",
         "people": question.people,
         "blocks": item.line.purpose["blocks"],

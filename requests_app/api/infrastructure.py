@@ -7,13 +7,13 @@ from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework import serializers
 
+from common import code_environments
 from common.access import require
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads
 from common.rest.grants import Call, one, require_every_dataset
 from common.rest.references import PersonReference
 from requests_app import queries, rules
-from requests_app.environments import installed
 from requests_app.models import CodeEnvironment
 
 
@@ -55,7 +55,7 @@ class DefaultEnvironmentItem(Item):
     python = serializers.CharField()
     packages = serializers.SerializerMethodField()
 
-    def get_packages(self, described: installed.Described) -> dict[str, str]:
+    def get_packages(self, described: code_environments.Described) -> dict[str, str]:
         return dict(described.listed)
 
 
@@ -82,9 +82,9 @@ class DefaultEnvironment(Endpoint):
     """The default code environment."""
 
     @reads(DefaultEnvironmentItem)
-    def get(self, call: Call) -> installed.Described:
+    def get(self, call: Call) -> code_environments.Described:
         """Read which packages the default code environment has."""
-        described = installed.described()
+        described = code_environments.described()
         if described is None:
             raise Http404
         return described

@@ -20,7 +20,7 @@ from accounts.topics import Topic
 from audit import log
 from common import commit, live, rows
 from common.errors import Conflict
-from requests_app.models import CodeEnvironment
+from requests_app.models import CodeEnvironment, Run
 
 logger = logging.getLogger(__name__)
 
@@ -154,3 +154,10 @@ def _finish(item: CodeEnvironment, state: str, **changes: object) -> CodeEnviron
 def _last_words(text: str) -> str:
     """Return the end of the text, which says most, as Postgres can store it."""
     return text[-LOG_LIMIT:].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def use_of_environment(name: str) -> str:
+    """Return why runs still need the files of an environment, or an empty string."""
+    if Run.objects.live().filter(environment=name).exists():
+        return "A run still uses this environment. Wait until it has ended, or cancel it."
+    return ""

@@ -13,12 +13,11 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts.models import User
-from common import retry
+from common import code_environments, retry
 from common.errors import Conflict, Denied, Refused
 from datasets import mock_files, storage
 from requests_app import rules
 from requests_app.audit_entries import record
-from requests_app.environments import installed
 from requests_app.execution import claims, completion
 from requests_app.execution.heartbeat import Watch
 from requests_app.models import Run, Worker
@@ -109,7 +108,7 @@ def _close_worker(name: str, why: str) -> None:
 
 
 def _prepare(run: Run, lease: UUID) -> JobSpec:
-    environment = installed.get(run.environment)
+    environment = code_environments.get(run.environment)
     if why := rules.environment_has_changed(run.environment, run.environment_sha256):
         raise Denied(why)
     inputs = _mock_inputs(run) if run.kind == Run.Kind.MOCK else _open_private(run.pk, lease)

@@ -14,6 +14,10 @@ class EnvironmentQuerySet(models.QuerySet["CodeEnvironment"]):
             return self
         return self.filter(state__in=(CodeEnvironment.State.READY, CodeEnvironment.State.RETIRED))
 
+    def names_on_offer(self) -> list[str]:
+        """Return the names of those that new code can use."""
+        return [*self.filter(state=CodeEnvironment.State.READY).values_list("name", flat=True)]
+
 
 class CodeEnvironment(BaseModel):
     """One list of packages under one name. The list never changes: other packages need another environment."""

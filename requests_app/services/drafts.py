@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
-from common import live, plain_json, rows
+from common import code_environments, live, plain_json, rows
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import rules as dataset_rules
@@ -19,8 +19,7 @@ from datasets.queries import current_revision
 from requests_app import rules
 from requests_app.code import fingerprint
 from requests_app.code.template import template_code
-from requests_app.environments import installed
-from requests_app.models import CodeEnvironment, CodeRequest
+from requests_app.models import CodeRequest
 
 LIMITS = {"title": 200, "code": 200_000, "purpose": 4000, "context": 4000, "outputs": 2000}
 PARAMETERS_LIMIT = 10_000
@@ -87,7 +86,7 @@ def snapshot(item: CodeRequest) -> Snapshot:
     revision = current_revision(item.dataset)
     if why := rules.environment_is_retired(item.environment):
         raise Refused(why)
-    environment = installed.get(item.environment)
+    environment = code_environments.get(item.environment)
     return Snapshot(
         sha256=fingerprint.of(
             code=item.code,
@@ -136,16 +135,9 @@ def _checked(name: str, value: object) -> object:
 
 def environment_on_offer(value: object) -> str:
     """Return the name of an environment that new drafts can use, or the default; raise Refused for others."""
-    name = str(value) or installed.DEFAULT
-    if name not in environments_on_offer():
-        raise Refused(f"There is no code environment named {name[:40]!r}. Choose another one.")
+    name = str(value) or code_environments.DEFAULT
+    code_environments.check_offered(name)
     return name
-
-
-def environments_on_offer() -> list[str]:
-    """Return the names of the usable environments: the default first, then those that admins have added."""
-    ready = CodeEnvironment.objects.filter(state=CodeEnvironment.State.READY)
-    return [installed.DEFAULT, *ready.order_by("name").values_list("name", flat=True)]
 
 
 def _bounded(name: str, text: str) -> str:

@@ -4,13 +4,13 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from audit import log
-from common import commit, live
+from common import code_environments, commit, live
 from common.access import require
 from common.errors import Conflict, Refused
 from requests_app import rules
-from requests_app.environments import installed, package_lists
+from requests_app.environments import package_lists
 from requests_app.environments.builds import State, locked_in, set_state, wake_builder
-from requests_app.models import CodeEnvironment, Run
+from requests_app.models import CodeEnvironment
 
 
 def add_environment(*, by: User, name: str, requirements: str) -> CodeEnvironment:
@@ -18,7 +18,7 @@ def add_environment(*, by: User, name: str, requirements: str) -> CodeEnvironmen
     require(rules.may_manage_environments, by)
     name, text = package_lists.check_name(name), requirements.replace("\r\n", "\n")
     package_lists.check(text)
-    if name == installed.DEFAULT or installed.is_installed(name):
+    if name == code_environments.DEFAULT or code_environments.is_installed(name):
         raise Refused(f"An environment named {name} already exists. Choose another name.")
     try:
         with transaction.atomic():
@@ -52,16 +52,16 @@ def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
 
 
 def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
-    """Delete the files of a retired environment that no run uses. Its package list and its hash are kept."""
+    """Delete the files of a retired environment that nothing uses. Its package list and its hash are kept."""
     require(rules.may_manage_environments, by)
     with transaction.atomic():
         locked = locked_in(item, State.RETIRED)
-        if not installed.is_installed(locked.name):
+        if not code_environments.is_installed(locked.name):
             raise Conflict("The files of this environment have already been deleted.")
-        if Run.objects.live().filter(environment=locked.name).exists():
-            raise Conflict("A run still uses this environment. Wait until it has ended, or cancel it.")
+        if why := code_environments.still_used(locked.name):
+            raise Conflict(why)
         log.record("environment.remove", by=by, on=locked, sha256=locked.sha256)
-        commit.after(installed.remove, locked.name)
+        commit.after(code_environments.remove, locked.name)
         live.changed("workers", "all")
     return locked
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
+from common import code_environments
 from common.access import require
 from common.errors import Conflict
 from common.heavy_views import computing
@@ -19,11 +20,9 @@ from common.pages import key_of, new_key, show
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
 from requests_app import queries, rules, services, workflow
-from requests_app.environments import installed
 from requests_app.forms import DraftForm, NewRequestForm
 from requests_app.models import CodeRequest, Run
 from requests_app.presentation import threads
-from requests_app.services.drafts import environments_on_offer
 from requests_app.views.runs import private_side, waiting
 
 BODY_LIMIT = 1_500_000
@@ -131,12 +130,8 @@ def _words(revision: Revision | None) -> dict[str, object]:
     tables = revision.tables.all() if revision else []
     return {
         "tables": {table.name: [column.name for column in table.columns.all()] for table in tables},
-        "packages": {name: _public(installed.modules(name)) for name in environments_on_offer()},
+        "packages": code_environments.importable(),
     }
-
-
-def _public(names: frozenset[str]) -> list[str]:
-    return sorted(name for name in names if not name.startswith("_"))
 
 
 def _open_threads(item: CodeRequest, user: User) -> list[tuple[threads.Thread, threads.Line]]:

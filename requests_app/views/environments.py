@@ -9,11 +9,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import User
 from accounts.signin.reauthentication import confirmed_recently
+from common import code_environments
 from common.errors import Refused
 from common.http import UserRequest, found
 from common.pages import show
 from requests_app import rules, services
-from requests_app.environments import installed
 from requests_app.forms import EnvironmentForm
 from requests_app.models import CodeEnvironment
 
@@ -45,7 +45,7 @@ def environments(request: UserRequest) -> HttpResponse:
 def _page(user: User, form: EnvironmentForm) -> dict[str, object]:
     return {
         "environments": CodeEnvironment.objects.visible_to(user).select_related("by"),
-        "default": installed.described(),
+        "default": code_environments.described(),
         "manage_refusal": rules.may_manage_environments(user),
         "form": form,
     }
@@ -56,7 +56,7 @@ def environment(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user).select_related("by"), pk=pk)
     context = {
         "item": item,
-        "is_on_disk": installed.is_installed(item.name),
+        "is_on_disk": code_environments.is_installed(item.name),
         "manage_refusal": rules.may_manage_environments(request.user),
         "log_refusal": rules.may_see_workers(request.user),
     }

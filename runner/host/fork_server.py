@@ -25,7 +25,7 @@ from runner.host.interpreter import Interpreter, interpreter
 from runner.host.job import harness, resource_limits, variables
 from runner.host.linux import memory_file, memory_files, pid_of, unpack_fds
 from runner.host.local_sandbox import Command, LocalSandbox, NotStarted, start
-from runner.host.meter import children, cpu_s, own_memory, reserved, waited_s
+from runner.host.meter import children, cpu_s, own_memory, reserved, threads, waited_s
 from runner.host.session import grouped, staged
 
 # As in runner/inside/block_server.py
@@ -168,7 +168,8 @@ def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
 def _variables(python: Interpreter) -> dict[str, str]:
     """Return variables for one thread and a fixed hash seed, so that a block that runs again gives the same answer."""
     found = {name: "1" if name.endswith("_THREADS") else value for name, value in variables(python).items()}
-    return found | {"PYTHONHASHSEED": "0"}
+    # pyarrow's allocator would start a thread.
+    return found | {"PYTHONHASHSEED": "0", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 
 def _job(work: Work) -> dict[str, object]:
@@ -226,6 +227,8 @@ class ForkServer:
         own, (address, data) = own_memory(self.pid), reserved(self.pid)
         if own > BASE_MB * MIB:
             raise NotStarted(f"the libraries that the code names take more than {BASE_MB} MB")
+        if threads(self.pid) > 1:  # a fork would lose them, whatever they hold
+            raise NotStarted("a library that the code names has started a thread")
         more = self.limits.memory_mb * MIB
         self._send(MEMORY.pack(address + resource_limits(self.limits)["AS"], data + more))
         return own + more + len(FOLDERS) * FOLDER_BYTES

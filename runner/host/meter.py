@@ -135,6 +135,11 @@ def waited_s(pid: int) -> float:
     return int(kernel_file(f"/proc/{pid}/schedstat").split()[1]) / 1e9
 
 
+def threads(pid: int) -> int:
+    """Return how many threads a process has."""
+    return _process(pid)[1]
+
+
 def own_memory(pid: int) -> int:
     """Return the bytes in use that are not mapped from files."""
     _, held, of_files, *_ = map(int, kernel_file(f"/proc/{pid}/statm").split())

@@ -173,6 +173,8 @@ def _seed() -> None:
     for name in ("random", "numpy.random"):
         if name in sys.modules:
             sys.modules[name].seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.manual_seed(0)
 
 
 def _mapped(file: int, size: int, access: int) -> Any:

@@ -25,6 +25,7 @@ PARTS = {
         "preprocessing", "random_projection", "svm", "tree",
     ),
     "statsmodels": ("api", "formula"),
+    "torch": (),
 }  # fmt: skip
 """Libraries, and their submodules that are imported by name."""
 
@@ -54,6 +55,8 @@ def load(code: str) -> None:
     _pandas()
     if "sklearn.linear_model" in sys.modules:
         _sklearn()
+    if "torch" in sys.modules:
+        _torch()
     gc.collect()
     gc.freeze()  # a child's garbage collector would touch, and so copy, all of it
 
@@ -97,3 +100,13 @@ def _sklearn() -> None:
     given, classes = [[0.0], [1.0], [2.0]], [0, 1, 1]
     models.LinearRegression().fit(given, classes).predict(given)
     models.LogisticRegression().fit(given, classes)
+
+
+def _torch() -> None:
+    """The first step of an optimiser imports a compiler, which takes longer than torch itself."""
+    torch: Any = sys.modules["torch"]
+    torch.set_num_threads(1)
+    net = torch.nn.Sequential(torch.nn.Linear(1, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1))
+    steps = torch.optim.Adam(net.parameters())
+    net(torch.ones(3, 1)).square().mean().backward()
+    steps.step()

@@ -48,12 +48,18 @@ def box():
 )
 def test_the_portal_reads_what_is_declared(given, shape):
     t = demo.table()
-    made = weir.code("def main(t, state=None):\n    return 1\n", **given)
+    made = weir.code("def main(t, state=None):\n    return 1\n", environment="torch", **given)
     asked = made.question("wages", t[t.year > 1984].scope.condition, people=150, blocks=40)
     found = decode_code(g.to_wire(asked))
     kept = Compare(">", Column("year"), Constant(1984.0))
     assert found == CodeQuestion(
-        table="wages", code=made.source, shape=shape, where=kept, people=150, blocks=40
+        table="wages",
+        code=made.source,
+        shape=shape,
+        where=kept,
+        people=150,
+        blocks=40,
+        environment="torch",
     )
     check_code(found)
 

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from common import code_environments
 from privacy.engine.language.code import Box, CodeQuestion
 from privacy.execution import code_answers as running
 from privacy.execution import code_trials, opening, settling
@@ -43,7 +44,8 @@ def budget(settings, monkeypatch) -> Budget:
 def tried(budget_, question=MEAN, **price):
     """A trial that has ended, with what it usually finds."""
     trial = code_answers.try_out(budget_, question, by=budget_.scientist, **(price or {"epsilon": 5.0}))
-    code_trials.end(trial, Report(run=40, slot=0.35, start=0.1, people_each=30.0))
+    sha256 = code_environments.get(question.environment).sha256
+    code_trials.end(trial, Report(run=40, slot=0.35, start=0.1, people_each=30.0, environment_sha256=sha256))
     trial.refresh_from_db()
     return trial
 

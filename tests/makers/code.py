@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from django.utils import timezone
 
+from common import code_environments
 from datasets.queries import current_revision
 from privacy.engine.language.code import Ball, Box, CodeQuestion, Votes
 from privacy.engine.language.wire import encode_code
@@ -48,6 +49,7 @@ def report(question: CodeQuestion = BOX, **fields: Any) -> Report:
         "curve": [Curve(blocks=113, bias=[-4.0, 1.0][:n], error=[300.0, 200.0][:n])]
         if isinstance(question.shape, Box)
         else [],
+        "environment_sha256": code_environments.get(question.environment).sha256,
     }
     if not isinstance(question.shape, Box):
         found |= {"whole": [0.0], "bias": [0.9], "error": [0.8]}

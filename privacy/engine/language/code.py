@@ -20,6 +20,9 @@ MAX_CODE = 50_000
 MAX_OUTPUTS = 16
 MAX_WEIGHTS = 16_384
 MAX_ROUNDS = 30
+DEFAULT_ENVIRONMENT = "default"
+MAX_ENVIRONMENT = 40
+"""Characters of the name of a code environment."""
 MIN_LABELS, MAX_LABELS = 2, 100
 MIN_BLOCKS, MAX_BLOCKS = 20, 1500
 METHODS = ("auto", "mean", "winsorised", "median")
@@ -108,7 +111,8 @@ class CodeQuestion:
     """One function over one table.
 
     `where` selects rows, as for queries. `people`: how many people it leaves, by what the asker knows; everybody, if
-    None. `blocks`: into how many blocks people are cut; chosen by `plan.blocks`, if None. Raises QueryRefused.
+    None. `blocks`: into how many blocks people are cut; chosen by `plan.blocks`, if None. `environment`: the name of
+    the code environment, which decides what the function can import. Raises QueryRefused.
     """
 
     table: str
@@ -117,10 +121,14 @@ class CodeQuestion:
     where: Predicate | None = None
     people: int | None = None
     blocks: int | None = None
+    environment: str = DEFAULT_ENVIRONMENT
 
     def __post_init__(self) -> None:
         if self.blocks is not None:
             _check_whole("number of blocks", self.blocks, MIN_BLOCKS, MAX_BLOCKS, "question.blocks")
+        if not 1 <= len(self.environment) <= MAX_ENVIRONMENT:
+            why = f"The name of a code environment has 1 to {MAX_ENVIRONMENT} characters."
+            raise QueryRefused(why, place="question.environment")
         if self.people is not None and self.people < 1:
             raise QueryRefused("The number of people must be at least 1.", place="question.people")
 

@@ -174,5 +174,6 @@ LIMITS: dict[tuple[type, str], Schema] = {
     (co.Votes, "labels"): _names(co.MIN_LABELS, co.MAX_LABELS),
     (co.CodeQuestion, "people"): _from_to(1, MAX_WHOLE),
     (co.CodeQuestion, "blocks"): _from_to(co.MIN_BLOCKS, co.MAX_BLOCKS),
+    (co.CodeQuestion, "environment"): {"minLength": 1, "maxLength": co.MAX_ENVIRONMENT},
 }
 """Limits of single fields beyond their types, as `design` checks them."""

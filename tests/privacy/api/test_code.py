@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from common import code_environments
 from privacy.engine.language.code import Box, CodeQuestion
 from privacy.engine.language.wire import encode_code
 from privacy.execution import code_answers as running
@@ -51,6 +52,7 @@ def end(pk):
         people_each=30.0,
         whole=[0.5],
         curve=[Curve(blocks=25, bias=[0.0], error=[0.1])],
+        environment_sha256=code_environments.get().sha256,
     )
     code_trials.end(CodeTrial.objects.get(pk=pk), found)
 

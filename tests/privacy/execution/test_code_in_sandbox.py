@@ -4,12 +4,14 @@ from uuid import uuid4
 
 import pytest
 
+from common import code_environments
 from privacy.engine.language.code import Ball, Box, CodeQuestion
 from privacy.execution import code_answers as running
 from privacy.execution import code_trials
 from privacy.models import Answer, BlockReport, CodeTrial
 from privacy.services import code_answers
 from tests import make
+from tests.makers import environment_folders, environments
 from tests.makers import privacy as shares
 from tests.makers.datasets import wage_rows
 
@@ -58,6 +60,21 @@ def test_a_box_is_tried_and_answered(budget):
     assert abs(rows["value"] - 2) < 2.5 * rows["half_width"] + 0.3
     assert BlockReport.objects.get(answer=answer).ends == {"ok": trial.blocks}
     assert (answer.visible_at - answer.begun_at).total_seconds() >= trial.blocks * report.slot
+
+
+def test_code_in_another_environment(budget, settings, tmp_path):
+    default = code_environments.get().path
+    (tmp_path / "default").symlink_to(default)
+    environment_folders.beside(default, tmp_path)
+    settings.ENVIRONMENTS = tmp_path
+    environments.offered()
+    code = f"from {environment_folders.PACKAGE} import VALUE\ndef main(t):\n    return VALUE\n"
+    shape = Box(names=("value",), lower=(0.0,), upper=(1.0,), method="mean", halves=False)
+    question = CodeQuestion(table="wages", code=code, shape=shape, environment=environment_folders.NAME)
+    trial = tried(budget, question, epsilon=5.0)
+    report = code_answers.report_of(trial)
+    assert (report.why, report.failed, report.whole) == ("", 0, [0.75]), report.tracebacks
+    assert report.environment_sha256 == environment_folders.SHA256
 
 
 def test_a_model_in_rounds(budget):

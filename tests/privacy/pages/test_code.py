@@ -22,6 +22,7 @@ from privacy.presentation.code_form import example, fields_of
 from privacy.services import code_answers
 from tests import make
 from tests.makers import code as coded
+from tests.makers import environment_folders, environments
 from tests.makers import privacy as shares
 from tests.makers.code import BALL, BOX, VOTES, line
 
@@ -148,6 +149,29 @@ def test_each_error_stands_at_its_field_and_nothing_is_lost(scientist, page, tab
         assert str(form[name].value() if name in form.fields else sent[name]).split("\n")[0] in sent[name]
     assert 'value="middle"' in text
     assert form.has_more
+
+
+def test_an_environment_is_chosen_where_there_are_several(scientist, budget, page, table, settings, tmp_path):
+    assert 'name="environment"' not in scientist.get(page).content.decode()
+    assert "sklearn" in scientist.get(page).context["words"]
+    environment_folders.on_disk(tmp_path)
+    environment_folders.on_disk(tmp_path, "default", package="numpy")
+    settings.ENVIRONMENTS = tmp_path
+    row = environments.offered()
+    answer = scientist.get(page)
+    assert 'name="environment"' in answer.content.decode()
+    assert environment_folders.PACKAGE in answer.context["words"]
+    wrong = scientist.post(page, typed(BOX, table, environment="none"))
+    assert "There is no code environment “none”" in wrong.context["form"].errors["environment"][0]
+    sent = replace(BOX, environment=environment_folders.NAME)
+    trial = CodeTrial.objects.get(pk=scientist.post(page, typed(sent, table))["Location"].split("/")[-2])
+    assert trial.question["environment"] == environment_folders.NAME
+    coded.trial(budget, sent)
+    again = f"{page}?again={trial.pk}"
+    assert scientist.get(again).context["form"]["environment"].value() == environment_folders.NAME
+    row.state = "retired"
+    row.save()
+    assert "odd is not available any more" in scientist.get(again).content.decode()
 
 
 def test_a_syntax_error_carries_its_line_to_the_editor(scientist, page, table):

@@ -5,12 +5,16 @@ from uuid import uuid4
 
 import pytest
 
+from common import code_environments
 from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from privacy.declarations import specs_of
 from privacy.engine.language.code import Ball, Box, CodeQuestion
 from privacy.models import Answer, Budget, CodeTrial, LedgerLine
 from privacy.services import code_answers
+from requests_app.models import CodeEnvironment
+from requests_app.services import remove_environment, retire_environment
 from tests import make
+from tests.makers import block_runner, environment_folders, environments
 from tests.makers import blocks as make_code
 from tests.makers import privacy as shares
 from tests.makers.blocks import MEAN, PEOPLE, asked, computed, tried
@@ -98,6 +102,73 @@ def test_what_cannot_be_tried(budget):
     with pytest.raises(Refused, match="trials are not done"):
         code_answers.try_out(budget, MEAN, by=by, epsilon=5.0)
     assert not LedgerLine.objects.exists()
+
+
+@pytest.fixture
+def odd(budget, settings, tmp_path):
+    """A question for a second environment, which has one package and is on offer."""
+    sha256 = code_environments.get().sha256
+    environment_folders.on_disk(tmp_path, "default", sha256=sha256, package="numpy")
+    environment_folders.on_disk(tmp_path)
+    settings.ENVIRONMENTS = tmp_path
+    environments.offered()
+    return replace(
+        MEAN, code=f"import {environment_folders.PACKAGE}\n{MEAN.code}", environment=environment_folders.NAME
+    )
+
+
+def test_code_runs_in_the_environment_that_it_names(budget, odd, tmp_path):
+    with pytest.raises(Refused, match="has no package odd_package"):
+        tried(budget, replace(odd, environment="default"))
+    answer = computed(asked(budget, odd))
+    assert block_runner.calls[-1]["environment"] == tmp_path / environment_folders.NAME
+    record = answer.record
+    record = answer.record
+    assert (record["environment"], record["environment_sha256"]) == (
+        environment_folders.NAME,
+        environment_folders.SHA256,
+    )
+    assert asked(budget, replace(MEAN, environment=environment_folders.NAME)).pk != asked(budget, MEAN).pk
+
+
+@pytest.mark.parametrize("name", ["none", "../odd", "queued"])
+def test_an_environment_that_is_not_on_offer_is_refused_before_anything_else(budget, odd, tmp_path, name):
+    environments.offered("queued", state="queued")
+    environment_folders.on_disk(tmp_path, "queued")
+    with pytest.raises(Refused, match="There is no code environment named") as refused:
+        tried(budget, replace(odd, environment=name))
+    assert refused.value.__cause__.place == "question.environment"
+    assert not CodeTrial.objects.exists()
+
+
+def test_only_a_trial_with_the_same_packages_counts(budget, odd, tmp_path):
+    trial = tried(budget, odd)
+    (tmp_path / environment_folders.NAME / "weir-manifest.json").write_text(f'{{"sha256": "{"d" * 64}"}}')
+    with pytest.raises(Conflict, match="has changed since this code was tried"):
+        code_answers.quote(trial, by=budget.scientist)
+
+
+def test_what_changes_before_its_turn_is_given_back(budget, odd, tmp_path):
+    changed, retired = asked(budget, odd), asked(budget, replace(odd, code=odd.code + "#"))
+    (tmp_path / environment_folders.NAME / "weir-manifest.json").write_text(f'{{"sha256": "{"d" * 64}"}}')
+    assert computed(changed).state == Answer.State.VOIDED
+    CodeEnvironment.objects.update(state="retired")
+    assert computed(retired).state == Answer.State.VOIDED
+    assert Budget.objects.get(pk=budget.pk).units_used == 0
+    with pytest.raises(Refused, match="Choose another one"):
+        tried(budget, odd)
+
+
+def test_files_that_code_waits_for_are_kept(budget, odd, tmp_path, django_capture_on_commit_callbacks):
+    admin = make.admin()
+    code_answers.try_out(budget, odd, by=budget.scientist, epsilon=5.0)
+    item = retire_environment(CodeEnvironment.objects.get(), by=admin)
+    with pytest.raises(Conflict, match="Code that answers in blocks still uses"):
+        remove_environment(item, by=admin)
+    code_answers.stop_trial(CodeTrial.objects.get())
+    with django_capture_on_commit_callbacks(execute=True):
+        remove_environment(item, by=admin)
+    assert not (tmp_path / environment_folders.NAME).exists()
 
 
 def test_a_table_without_people_cannot_be_asked(budget, monkeypatch):

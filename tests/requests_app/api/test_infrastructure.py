@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from requests_app.environments import installed
+from common import code_environments
 from requests_app.models import CodeEnvironment, Pause
 from tests import make
 from tests.makers import requests as made
@@ -41,15 +41,15 @@ def test_everybody_reads_the_environments_and_admins_how_they_were_built():
 
 
 def test_the_default_environment(monkeypatch: pytest.MonkeyPatch):
-    described = installed.Described(
+    described = code_environments.Described(
         name="default", sha256="1" * 64, python="3.12", listed=[("six", "1.17.0")]
     )
     person = As(make.scientist())
-    monkeypatch.setattr(installed, "described", lambda: described)
+    monkeypatch.setattr(code_environments, "described", lambda: described)
     assert person.read("/environments/default/") == {
         "name": "default", "sha256": "1" * 64, "python": "3.12", "packages": {"six": "1.17.0"},
     }  # fmt: skip
-    monkeypatch.setattr(installed, "described", lambda: None)
+    monkeypatch.setattr(code_environments, "described", lambda: None)
     problem(person.get("/environments/default/"), 404, "not_found")
 
 

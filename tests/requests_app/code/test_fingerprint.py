@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from common import code_environments
 from common.errors import Refused
 from requests_app.code import fingerprint
-from requests_app.environments import installed
 
 
 @pytest.fixture
@@ -22,25 +22,25 @@ def home(settings, tmp_path):
 def test_an_environment_is_known_by_the_hash_its_manifest_states(home):
     manifest = home / "installed" / "default" / "weir-manifest.json"
     manifest.write_text(json.dumps({"sha256": "a" * 64}))
-    assert installed.get().sha256 == "a" * 64
+    assert code_environments.get().sha256 == "a" * 64
 
 
 def test_or_by_the_hash_of_the_manifest(home):
     manifest = home / "installed" / "default" / "weir-manifest.json"
     manifest.write_text(json.dumps({"sha256": 3}))
-    assert installed.get().sha256 == hashlib.sha256(manifest.read_bytes()).hexdigest()
+    assert code_environments.get().sha256 == hashlib.sha256(manifest.read_bytes()).hexdigest()
 
 
 def test_or_by_the_list_it_was_made_from(home):
     (home / "environments" / "default.txt").write_text("numpy==2\n")
-    found = installed.get()
+    found = code_environments.get()
     assert found.sha256 == hashlib.sha256(b"numpy==2\n").hexdigest()
     assert found.path == home / "installed" / "default"
 
 
 def test_an_environment_that_is_not_there_is_refused(home):
     with pytest.raises(Refused, match="no code environment named torch"):
-        installed.get("torch")
+        code_environments.get("torch")
 
 
 PARTS = {

@@ -11,10 +11,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.models import Entry
+from common import code_environments as environments
 from common.errors import Conflict, Denied, Refused
 from requests_app import services, tasks
 from requests_app.environments import builds, package_lists
-from requests_app.environments import installed as environments
 from requests_app.models import CodeEnvironment
 from runner.build import CannotBuild
 from tests import make

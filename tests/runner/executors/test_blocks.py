@@ -1,12 +1,15 @@
 """The fork server: answers, failures that affect no other block, options, and libraries."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from runner.contract import Limits, Report
+from runner.contract import Limits, Report, SandboxUnavailable
 from runner.executors.blocks import run_blocks
+from runner.host.selftest import default_environment
+from tests.makers import environment_folders
 from tests.runner.executors.block_makers import column, numbers, samples
 
 pytestmark = pytest.mark.sandbox
@@ -283,6 +286,17 @@ def main(t):
 """
     answers, _ = run_blocks(code, numbers(2), 1, Limits(wall_s=20, cpu_s=10, memory_mb=64))
     assert answers[:, 0].tolist() == [1.0, 1.0]
+
+
+def test_no_thread_runs_when_the_server_forks(tmp_path: Path) -> None:
+    """Its children would miss it, with whatever it holds."""
+    starts_one = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    place = environment_folders.beside(
+        default_environment(), tmp_path, package="statsmodels", text=starts_one
+    )
+    code = "def main(t):\n    import statsmodels\n    return 1.0\n"
+    with pytest.raises(SandboxUnavailable, match="has started a thread"):
+        run_blocks(code, numbers(1), 1, QUICK, environment=place)
 
 
 def test_libraries_that_need_threads_are_not_there() -> None:

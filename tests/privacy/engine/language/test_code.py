@@ -24,7 +24,7 @@ VALIDATOR = Draft202012Validator({"$ref": "#/$defs/code_question", "$defs": DEFI
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_question_with_code_survives_the_wire(shape):
-    question = asked(shape, where=WHERE, people=500, blocks=20)
+    question = asked(shape, where=WHERE, people=500, blocks=20, environment="torch")
     text = wire.canonical(question)
     assert wire.decode_code(json.loads(text)) == question
     assert wire.canonical(wire.decode_code(json.loads(text))) == text
@@ -85,6 +85,8 @@ REFUSED: dict[str, tuple[Any, list[Any], Any, str]] = {
     "a long label": (VOTES, ["shape", "labels"], ["a", "x" * 201], f"{SHAPE}.labels[1]"),
     "19 blocks": (VOTES, ["blocks"], 19, "question.blocks"),
     "2,001 blocks": (VOTES, ["blocks"], 2001, "question.blocks"),
+    "an environment without a name": (VOTES, ["environment"], "", "question.environment"),
+    "a long environment": (VOTES, ["environment"], "a" * 41, "question.environment"),
     "half a block": (VOTES, ["blocks"], 20.5, "question.blocks"),
     "nobody": (VOTES, ["people"], 0, "question.people"),
 }

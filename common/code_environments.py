@@ -1,9 +1,13 @@
-"""The named sets of packages that submitted code may use, known by a hash that each run records."""
+"""The named sets of packages that submitted code may use, known by a hash that each run records.
+
+The default one is always on offer. Apps register which others are, and which their work still needs.
+"""
 
 import hashlib
 import json
 import secrets
 import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +36,41 @@ class Described:
     sha256: str
     python: str
     listed: list[tuple[str, str]]
+
+
+Names = Callable[[], Iterable[str]]
+Use = Callable[[str], str]
+
+added: list[Names] = []
+uses: list[Use] = []
+
+
+def register(*, names: Names | None = None, use: Use | None = None) -> None:
+    """Register an app's callbacks. Call it once, from AppConfig.ready().
+
+    `names()` returns the environments that are on offer beside the default one. `use(name)` returns why the app still
+    needs the files of an environment, or an empty string.
+    """
+    if names is not None:
+        added.append(names)
+    if use is not None:
+        uses.append(use)
+
+
+def on_offer() -> list[str]:
+    """Return the names of the environments that new code can use: the default first, then the others by name."""
+    return [DEFAULT, *sorted(name for names in added for name in names())]
+
+
+def check_offered(name: str) -> None:
+    """Raise Refused unless new code can use the environment of this name."""
+    if name not in on_offer():
+        raise Refused(f"There is no code environment named {name[:40]!r}. Choose another one.")
+
+
+def still_used(name: str) -> str:
+    """Return why the files of an environment cannot be deleted now, or an empty string."""
+    return next((why for use in uses if (why := use(name))), "")
 
 
 def get(name: str = DEFAULT) -> Environment:
@@ -66,6 +105,11 @@ def modules(name: str = DEFAULT) -> frozenset[str]:
     path = Path(settings.ENVIRONMENTS, name)
     manifest = path / "weir-manifest.json"
     return _modules(path, _hash_of(manifest)) if manifest.is_file() else frozenset()
+
+
+def importable() -> dict[str, list[str]]:
+    """Return the names that editors complete after `import`, by environment on offer."""
+    return {name: sorted(each for each in modules(name) if not each.startswith("_")) for name in on_offer()}
 
 
 @lru_cache(maxsize=32)
