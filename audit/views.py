@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,7 +15,6 @@ from audit.forms import SearchForm
 from audit.models import Entry
 from common.heavy_views import computing
 from common.http import UserRequest, as_json, found
-from common.templatetags.weir import exact
 
 
 @require_safe
@@ -56,14 +54,11 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Send the receipt of an entry to those who oversee; before there is one, go back and say when."""
+    """Send the receipt of an entry to those who oversee; before there is one, go back and say so."""
     item = found(queries.provable(request.user), key=pk)
     proven = receipts.for_entries([item], kind="entry")
     if proven is None:
-        moment = exact(timezone.localtime(receipts.due()))
-        messages.info(
-            request, f"The log is signed with this entry at the next minute. Try again at {moment}."
-        )
+        messages.info(request, "The log will be signed with this entry within a minute. Try again then.")
         return redirect("audit:entry", pk)
     return as_json(proven, name=f"weir-receipt-{pk}.json")
 
