@@ -1,19 +1,20 @@
-"""Pages of the audit log: search, one entry, export. None of them changes anything else."""
+"""Pages of the audit log: search, one entry, its receipt, export. None of them changes anything else."""
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import export as export_files
-from audit import queries, services
+from audit import queries, receipts, services
 from audit.forms import SearchForm
 from audit.models import Entry
 from common.heavy_views import computing
-from common.http import UserRequest, found
+from common.http import UserRequest, as_json, found
 
 
 @require_safe
@@ -44,10 +45,22 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
     context = {
         "entry": item,
         "link": getattr(item, "link", None),
+        "place": queries.place_of(item) if request.user.oversees else None,
         "url": queries.page_of(item, request.user),
         "dataset": queries.dataset_names(scope).get(item.dataset_id, ""),
     }
     return render(request, "audit/entry.html", context)
+
+
+@require_safe
+def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Send the receipt of an entry to those who oversee; before there is one, go back and say so."""
+    item = found(queries.provable(request.user), key=pk)
+    proven = receipts.for_entries([item], kind="entry")
+    if proven is None:
+        messages.info(request, "The log will be signed with this entry within a minute. Try again then.")
+        return redirect("audit:entry", pk)
+    return as_json(proven, name=f"weir-receipt-{pk}.json")
 
 
 @require_POST
