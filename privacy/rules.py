@@ -5,7 +5,7 @@ from accounts.rules import is_active, is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from privacy.models import Budget, Promise, TopUp
+from privacy.models import Answer, Budget, Promise, TopUp
 
 
 def is_owner(user: User, promise: Promise) -> str | None:
@@ -72,6 +72,12 @@ def may_read_subjects(user: User, promise: Promise) -> str | None:
 def may_read_ledger(user: User, promise: Promise) -> str | None:
     """Lines of the ledger are written before any row is read: for the owner and auditors."""
     return None if user.is_auditor else is_owner(user, promise)
+
+
+def may_have_receipt(user: User, answer: Answer) -> str | None:
+    """Whoever may read an answer may have its receipt, which holds nothing else."""
+    seen = Answer.objects.visible_to(user).filter(pk=answer.pk).exists()
+    return None if seen else "Only those who may read an answer can have its receipt."
 
 
 def is_of_a_scientist(user: User, budget: Budget) -> str | None:
