@@ -1,7 +1,6 @@
 """People, their roles, invitations and sessions, and the notifications and mail they get."""
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.sessions.backends.base import SessionBase
@@ -14,11 +13,11 @@ from django.utils.module_loading import import_string
 
 from accounts import addresses, topics
 from accounts.separation import ROLES_GO_TOGETHER
+from audit.system import SYSTEM
 from common.errors import Refused
 from common.models import BaseModel
 
-SYSTEM_EMAIL = "system@weir.invalid"
-SYSTEM_ID = UUID(int=1)
+SYSTEM_EMAIL, SYSTEM_ID = SYSTEM.email, SYSTEM.pk
 
 
 class Role(models.TextChoices):

@@ -42,6 +42,8 @@ ACTIONS: dict[str, Action] = {
     "budget.given": Action("Gave a budget"),
     "budget.reserved": Action("Reserved part of a budget"),
     "budget.void": Action("Gave a reservation back to a budget"),
+    "checkpoint.ask": Action("Asked for a checkpoint of the log"),
+    "checkpoint.key": Action("Made a key that signs the log"),
     "comment.write": Action("Wrote a comment"),
     "dataset.create": Action("Created a dataset"),
     "dataset.freeze": Action("Froze a dataset"),

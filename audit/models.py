@@ -11,13 +11,13 @@ from django.utils.module_loading import import_string
 
 from audit import chain
 from audit.actions import ACTIONS, Action, Receiver
+from audit.system import SYSTEM_DOMAIN
+from crypto import notes, tree
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 CHAIN_LOCK = 7_236_101
-SYSTEM_DOMAIN = ".invalid"
-"""The ending of the portal's own address: a domain that cannot send e-mail."""
 
 # At commit, one writer at a time adds its entries to the chain. Doing this late, in the database, keeps the lock
 # short, makes it the last lock that a transaction takes, and covers rows inserted by raw SQL.
@@ -123,6 +123,7 @@ OBJECTS = {
     "devicesignin": "sign-in of a program",
     "grant": "access",
     "ledgerline": "charge",
+    "logkey": "key of the log",
     "topup": "top-up",
     "user": "person",
 }
@@ -166,3 +167,129 @@ class Link(models.Model):
     def is_intact(self) -> bool:
         """Whether the hash is that of the entry's text and the hash before it."""
         return chain.link(self.previous, self.entry.payload) == self.hash
+
+
+class LogKey(models.Model):
+    """A key that signs checkpoints. The private half is sealed: only a portal with the same secret key can sign."""
+
+    origin = models.CharField(max_length=200)
+    """The name of the log, and so of its keys."""
+    public = models.BinaryField(max_length=tree.HASH)
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["origin"], condition=Q(retired_at__isnull=True), name="one_active_key_per_log"
+            )
+        ]
+        triggers = [
+            pgtrigger.Protect(name="log_key_is_kept", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="log_key_is_the_same",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange("origin", "public", "created_at"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key.text
+
+    @property
+    def key(self) -> notes.Key:
+        """The public key."""
+        return notes.Key(self.origin, notes.SIGNATURE, bytes(self.public))
+
+
+class Leaf(models.Model):
+    """A leaf of the signed log: an entry, or nothing. From outside the two look alike, because of the salt."""
+
+    index = models.BigIntegerField(primary_key=True)
+    link = models.OneToOneField(Link, on_delete=models.PROTECT, null=True, related_name="leaf")
+    salt = models.BinaryField(max_length=tree.HASH)
+
+    class Meta:
+        ordering = ["index"]
+        triggers = [
+            pgtrigger.Protect(name="leaf_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+        ]
+
+    def __str__(self) -> str:
+        return str(self.index)
+
+
+class Tile(models.Model):
+    """A tile of the tree over the leaves: up to 256 hashes, side by side, to which more are added. See crypto.tree."""
+
+    level = models.PositiveSmallIntegerField()
+    number = models.BigIntegerField()
+    data = models.BinaryField(max_length=tree.WIDTH * tree.HASH)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["level", "number"], name="one_tile_per_place")]
+        triggers = [
+            pgtrigger.Protect(name="tile_is_kept", operation=pgtrigger.Delete),
+            pgtrigger.Protect(
+                name="tile_only_grows",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "OLD.level <> NEW.level OR OLD.number <> NEW.number"
+                    " OR substring(NEW.data FROM 1 FOR octet_length(OLD.data)) <> OLD.data"
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.number}"
+
+
+class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
+    """Which checkpoints somebody sees."""
+
+    def newest(self) -> "Checkpoint | None":
+        return self.order_by("-size").first()
+
+    def visible_to(self, user: object) -> "CheckpointQuerySet":
+        """Filter: all for admins and auditors; for everybody else, signed in or not, the hourly ones."""
+        return self if getattr(user, "oversees", False) else self.filter(public=True)
+
+
+class Checkpoint(models.Model):
+    """What the log says about itself, signed: how many leaves it has, and the root over them."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=tree.HASH)
+    note = models.TextField()
+    at = models.DateTimeField()
+    public = models.BooleanField()
+    """Whether everybody may have it. Others are signed for somebody who waits, and are shown with receipts alone."""
+    key = models.ForeignKey(LogKey, on_delete=models.PROTECT, related_name="checkpoints")
+
+    objects: ClassVar[CheckpointQuerySet] = CheckpointQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-size"]
+        triggers = [
+            pgtrigger.Protect(name="checkpoint_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.size}: {bytes(self.root).hex()[:12]}"
+
+    @property
+    def root_text(self) -> str:
+        """The root as it is written in the note."""
+        return self.note.split("\n", 3)[2]
+
+
+class Wish(models.Model):
+    """Somebody waits for a receipt. One row: the last link that has to be under a checkpoint."""
+
+    ONLY = 1
+    position = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.position)

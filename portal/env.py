@@ -52,6 +52,11 @@ def words(name: str, default: list[str]) -> list[str]:
     return default if value is None else [word.strip() for word in value.split(",") if word.strip()]
 
 
+def texts(name: str) -> list[str]:
+    """Return a list from a comma-separated value, or from the file that the variable with the suffix _FILE names."""
+    return [word.strip() for word in text(name, "").split(",") if word.strip()]
+
+
 def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Return networks from a comma-separated value such as 127.0.0.1, 10.1.0.0/16, fd00::/8."""
     try:

@@ -4,13 +4,12 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
 from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from portal import env
+from portal import env, logs
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -19,6 +18,7 @@ env.load_state(STATE)
 
 DEBUG = env.flag("WEIR_DEBUG", default=False)
 SECRET_KEY = env.text("WEIR_SECRET_KEY", "missing")  # portal.checks refuses the default
+SECRET_KEY_FALLBACKS = env.texts("WEIR_OLD_SECRET_KEYS")  # what they signed or sealed still counts
 DEMO = env.flag("WEIR_DEMO", default=False)
 BASE_URL = env.base_url("WEIR_BASE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.words("WEIR_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
@@ -339,6 +339,7 @@ CELERY_BEAT_SCHEDULE = {
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
+    "sign-log": {"task": "audit.tasks.sign_log", "schedule": crontab()},  # second 0 of every minute
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }
@@ -371,28 +372,6 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {"()": "common.logs.OneLine", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}
-    },
-    "filters": {"refusals": {"()": "common.logs.Refusals"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["refusals"]}
-    },
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"django_structlog": {"level": "WARNING"}},
-}
+LOGGING = logs.LOGGING
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would trust any header; portal.apps binds the address
-# Tracebacks are logged without the values of variables, which may be private rows.
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(sort_keys=True, default=str),
-    ],
-    wrapper_class=structlog.stdlib.BoundLogger,
-    logger_factory=structlog.stdlib.LoggerFactory(),
-)
+logs.configure()
