@@ -1,8 +1,8 @@
 """Documents that an entry of the log commits to without showing them.
 
-The entry holds ``sha256(salt || utf8(text))`` in lower-case hex, with a salt of 32 random bytes. Whoever has the text and
-the salt can check that the entry is about this text. Whoever reads the log alone learns nothing of it, even if the text
-could be guessed: the salt cannot.
+The entry holds ``sha256(salt || utf8(text))`` in lower-case hex, with a salt of 32 random bytes. Whoever has the text
+and the salt can check that the entry is about this text. Whoever reads the log alone learns nothing of it, even if the
+text could be guessed: the salt cannot.
 """
 
 import hashlib

@@ -35,8 +35,8 @@ def record(  # noqa: PLR0913 -- an entry has this many parts, each named at the 
     """Write one entry in the caller's transaction.
 
     `changes` maps a field to (old, new). `detail` must be something that auditors may read: ids, counts and names,
-    never private rows. A model whose text they may not read has an `audit_label`. `at`: when it happened, if the moment at
-    which it is written depends on private rows.
+    never private rows. A model whose text they may not read has an `audit_label`. `at`: when it happened, if the moment
+    at which it is written depends on private rows.
     Raises RuntimeError outside a transaction: an unlogged change must not be possible. Raises ValueError for an action
     that `audit.actions` does not list.
     """

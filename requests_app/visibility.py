@@ -162,9 +162,7 @@ def record_names_reviewers(item: CodeRequest) -> bool:
 def may_have_receipt(user: User, release: Release) -> str | None:
     """Allow who reads the hashes of the released files to have the receipt, which holds them; also after a recall."""
     if user.oversees:
-        return (
-            "The receipt of a release holds the hashes of its files. It is for the author, the owner and the reviewers."
-        )
+        return "A release's receipt holds the hashes of its files: it is for the author, the owner and reviewers."
     if not release.document_salt:
         return "This release has no receipt: it was decided before there were any."
     return rules.may_read_record(user, release)

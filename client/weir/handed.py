@@ -25,10 +25,12 @@ def receipt(transport: Transport, path: str, wait: float) -> Receipt:
 
     if not 0 <= wait <= LONGEST:
         raise NotOffered(f"Wait between 0 and {LONGEST:.0f} seconds for a receipt.")
-    for look in range(1 + math.ceil(wait / PAUSE)):
-        if look:
-            transport.sleep(PAUSE)
-        found = transport.get(f"{path}receipt/")
+    found = transport.get(f"{path}receipt/")
+    for _ in range(math.ceil(wait / PAUSE)):
         if found["ready"]:
-            return Receipt(found["receipt"])
+            break
+        transport.sleep(PAUSE)
+        found = transport.get(f"{path}receipt/")
+    if found["ready"]:
+        return Receipt(found["receipt"])
     raise NotOffered(f"The receipt is not there yet. It is due at {found['due']}: ask again then.")

@@ -82,7 +82,9 @@ class Online:
         again = "ask the same questions again, which costs nothing"
         found = self._waited(asked.text, f"batches/{made['id']}/", made, again)
         each = zip(asked.items(), found["answers"], strict=True)
-        return {name: answer_of(one.text, answer, one.reading, self.transport) for (name, one), answer in each}
+        return {
+            name: answer_of(one.text, answer, one.reading, self.transport) for (name, one), answer in each
+        }
 
     def priced(self, text: str, body: Mapping[str, Any], terms: Mapping[str, Any]) -> Price:
         """Price the question of a body."""

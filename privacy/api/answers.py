@@ -250,8 +250,8 @@ class AnswerReceipt(Endpoint):
 
     @reads(ReceiptItem)
     def get(self, call: Call, pk: UUID) -> Found:
-        """Read the receipt: the figures, the charge, and the proof that the log holds both. Before an answer is out, and
-        if it is lost, the charge alone."""
+        """Read the receipt: the figures, the charge, and the proof that the log holds both. Without an answer yet, or
+        once it is lost: the charge alone."""
         return Found(receipts.of_answer(the_answer(call, pk), by=call.user))
 
 

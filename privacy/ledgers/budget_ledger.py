@@ -262,9 +262,7 @@ def rests_on_constants(budget: Budget, *also: Charge) -> bool:
     return int(total) + sum(each.units for each in also) > CAP
 
 
-def _settle(
-    line: LedgerLine, kind: LedgerLine.Kind, *, by: User, at: datetime | None = None
-) -> LedgerLine:
+def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User, at: datetime | None = None) -> LedgerLine:
     locked = Budget.objects.select_for_update().get(pk=line.budget_id)
     if LedgerLine.objects.filter(settles=line).exists():
         raise Conflict("This reservation has been settled already.")
@@ -331,9 +329,7 @@ def _short(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> S
     return Shortage(units=int(added[place]), left=left, questions=len(charges))
 
 
-def _record(
-    action: str, line: LedgerLine, *, by: User, of: LedgerLine, at: datetime | None = None
-) -> None:
+def _record(action: str, line: LedgerLine, *, by: User, of: LedgerLine, at: datetime | None = None) -> None:
     """Write an entry. `of`: the reservation, whose share of the budget was reserved, charged or given back."""
     share = percent(of.units / CAP)
     record(action, line.budget, by=by, on=line, at=at, units=line.units, share=share)

@@ -207,9 +207,7 @@ def _released(promise: Promise) -> Iterator[str]:
     for answer in rows.iterator(chunk_size=WITH_FIGURES):
         expected = logged.pop(str(answer.pk), "")
         is_of_earlier_version = not (expected or answer.document_salt)
-        if not is_of_earlier_version and not documents.is_of(
-            expected, answer.document_salt, answer.document
-        ):
+        if not is_of_earlier_version and not documents.is_of(expected, answer.document_salt, answer.document):
             yield f"Answer {answer.pk} differs from what the audit log says was released."
     for pk in logged:
         yield f"Answer {pk} was released, as the audit log says, but it is missing."

@@ -314,7 +314,7 @@ def test_lines_and_answers_of_code_are_checked_too(settings, monkeypatch):
     "edit",
     [
         "result = jsonb_set(result, '{lines,0,figures,0,value}', '7')",
-        "record = record || '{\"mode\": \"complete, they say\"}'",
+        'record = record || \'{"mode": "complete, they say"}\'',
         "document_salt = ''",
         "document_salt = 'x'",
     ],
@@ -322,7 +322,9 @@ def test_lines_and_answers_of_code_are_checked_too(settings, monkeypatch):
 def test_an_edited_answer_is_found(edit, budget):
     answer = Answer.objects.filter(budget=budget, state="released").first()
     by_hand(f"UPDATE privacy_answer SET {edit} WHERE id = %s", answer.pk)  # noqa: S608
-    assert faults(budget.promise) == [f"Answer {answer.pk} differs from what the audit log says was released."]
+    assert faults(budget.promise) == [
+        f"Answer {answer.pk} differs from what the audit log says was released."
+    ]
 
 
 def test_a_released_answer_that_is_gone_is_found(budget):
