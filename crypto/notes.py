@@ -21,10 +21,13 @@ from crypto.tree import HASH, MAX_LEAVES
 
 SIGNATURE, COSIGNATURE = 1, 4
 """Kinds of keys: of who wrote a note, and of a witness."""
-MAX_NOTE = 16_384
-"""Characters of a note that is read."""
+MAX_NOTE = 131_072
+"""Characters of a note that is read. Sixteen signatures that resist quantum computers would fit."""
 MAX_SIGNATURES = 64
-NAME = re.compile(r"[^\s+]{1,200}")
+MAX_SECONDS = 2**63 - 1
+NAME = re.compile(r"[^\s+\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
+NOT_IN_NOTES = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
+"""Control characters but for line breaks, and what is no UTF-8."""
 SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -88,31 +91,40 @@ def public_key(name: str, private: Ed25519PrivateKey, kind: int = SIGNATURE) -> 
 
 
 def sign(text: str, name: str, private: Ed25519PrivateKey) -> str:
-    """Return the signature line, with its line break, of who wrote a text. The text ends with a line break."""
-    return _line(public_key(name, private), private.sign(text.encode()))
+    """Return the signature line, with its line break, of who wrote a text.
+
+    Raises ValueError for a text that no note can hold: it ends with a line break, and has no control characters.
+    """
+    return _line(public_key(name, private), private.sign(_signable(text).encode()))
 
 
 def cosign(text: str, name: str, private: Ed25519PrivateKey, seconds: int) -> str:
-    """Return the signature line of a witness. `seconds`: when, since 1970."""
-    signature = private.sign(_cosigned(text, seconds))
+    """Return the signature line of a witness. `seconds`: when, since 1970. Raises ValueError as `sign` does."""
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"{seconds} is not a time that a witness can sign.")
+    signature = private.sign(_cosigned(_signable(text), seconds))
     return _line(public_key(name, private, COSIGNATURE), seconds.to_bytes(8, "big") + signature)
 
 
 def opened(note: str) -> tuple[str, list[str]]:
     """Split a note into its text and its signature lines. Raises ValueError for what is no note."""
+    if len(note) > MAX_NOTE or NOT_IN_NOTES.search(note):
+        raise ValueError("This is not a signed note: it is too long, or has control characters.")
     text, gap, signatures = note.rpartition("\n\n")
-    lines = signatures.splitlines()
-    if len(note) > MAX_NOTE or not gap or not lines or not note.endswith("\n") or len(lines) > MAX_SIGNATURES:
-        raise ValueError("This is not a signed note.")
+    *lines, end = signatures.split("\n")
+    if not gap or not lines or end or len(lines) > MAX_SIGNATURES:
+        raise ValueError("This is not a signed note: a text, an empty line, and a line for each signature.")
     return text + "\n", lines
 
 
 def checkpoint(text: str) -> Checkpoint:
     """Read the text of a checkpoint. Raises ValueError. Lines after the third are allowed, and signed like the rest."""
-    lines = text.split("\n")
-    root_hash = _decoded(lines[2]) if len(lines) > 3 else b""
-    if not NAME.fullmatch(lines[0]) or len(root_hash) != HASH or not SIZE.fullmatch(lines[1]):
+    *lines, end = text.split("\n")
+    if len(lines) < 3 or end or not all(lines):
         raise ValueError("This is not a checkpoint: origin, size and root are missing.")
+    root_hash = _decoded(lines[2])
+    if not NAME.fullmatch(lines[0]) or len(root_hash) != HASH or not SIZE.fullmatch(lines[1]):
+        raise ValueError("This is not a checkpoint: its origin, size or root cannot be read.")
     size = int(lines[1])
     if size > MAX_LEAVES:
         raise ValueError(f"A log of {size} entries is not read.")
@@ -138,6 +150,8 @@ def signed_by(note: str, keys: Iterable[Key]) -> dict[Key, int | None]:
 def _verified(known: Key, text: str, data: bytes) -> int | None:
     """Return when a witness signed; None for who wrote it. Raises ValueError for a wrong signature."""
     seconds = int.from_bytes(data[:8], "big") if known.kind == COSIGNATURE else None
+    if seconds is not None and seconds > MAX_SECONDS:
+        raise ValueError(f"{known.name} has signed a time that does not exist.")
     message = text.encode() if seconds is None else _cosigned(text, seconds)
     try:
         Ed25519PublicKey.from_public_bytes(known.public).verify(
@@ -146,6 +160,13 @@ def _verified(known: Key, text: str, data: bytes) -> int | None:
     except InvalidSignature:
         raise ValueError(f"The signature of {known.name} is not valid.") from None
     return seconds
+
+
+def _signable(text: str) -> str:
+    """Return a text that a note can hold. Raises ValueError for any other."""
+    if not text.endswith("\n") or NOT_IN_NOTES.search(text):
+        raise ValueError("A note ends with a line break, and has no control characters.")
+    return text
 
 
 def _cosigned(text: str, seconds: int) -> bytes:

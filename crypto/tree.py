@@ -39,7 +39,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def append(read: Read, size: int, leaves: Sequence[bytes]) -> dict[Place, bytes]:
-    """Return the tiles that change, whole, when the hashes of these leaves follow the first `size` leaves."""
+    """Return the tiles that change, whole, when the hashes of these leaves follow the first `size` leaves.
+
+    Raises ValueError for a leaf that is no hash, and if the tiles before it are not all there.
+    """
+    if any(len(each) != HASH for each in leaves):
+        raise ValueError(f"A leaf is a hash of {HASH} bytes.")
     changed: dict[Place, bytes] = {}
     level, first, fresh = 0, size, list(leaves)
     while fresh:
@@ -122,9 +127,7 @@ def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, pro
     if old == new:
         return not proof and old_root == new_root
     steps = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
-    ends = (
-        old & -old
-    ).bit_length() - 1  # levels of the old tree's last whole subtree, which the first step is
+    ends = (old & -old).bit_length() - 1  # the level of the old tree's last whole subtree: the first step
     sides = _sides((old - 1) >> ends, (new - 1) >> ends, len(steps) - 1)
     if sides is None:
         return False

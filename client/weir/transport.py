@@ -56,7 +56,7 @@ def origin_of(address: str) -> str:
         raise WeirError(
             f"“{address[:200]}” is not the address of a portal. Write it as https://portal.example."
         )
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname):
         raise WeirError(
             f"{text[:200]} is not encrypted, so your access token could be read on the way. Use https://."
         )
@@ -65,7 +65,8 @@ def origin_of(address: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Return whether a host is this machine, to which nothing has to be encrypted."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost" or host.endswith(".localhost")
@@ -85,7 +86,7 @@ class Transport:
             headers["Authorization"] = f"Bearer {token}"
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         # Nothing that is for this machine may pass through a proxy of the environment.
-        own = _is_this_machine(urlsplit(self.origin).hostname or "")
+        own = is_this_machine(urlsplit(self.origin).hostname or "")
         self._client = httpx.Client(
             base_url=self.origin, headers=headers, timeout=timeout, follow_redirects=False, trust_env=not own
         )
@@ -159,6 +160,20 @@ class Transport:
             return self._repeated(request, is_safe=is_safe)
         finally:
             body.content = b""  # httpx's requests are freed by the garbage collector alone
+
+    def text(self, path: str, *, most: int) -> str:
+        """Return a text at a path, of at most so many bytes. Raises PortalFailed for what is longer, or no text."""
+        with self._opened("GET", path, headers={"Accept": "text/plain, application/json"}) as reply:
+            self._check(reply)
+            content = b""
+            for chunk in reply.iter_bytes():
+                content += chunk
+                if len(content) > most:
+                    raise PortalFailed(f"{self.origin}{path} is longer than {most:,} bytes. Ask its admin.")
+        try:
+            return content.decode()
+        except UnicodeDecodeError as bad:
+            raise PortalFailed(f"{self.origin}{path} is not text in UTF-8. Ask its admin.") from bad
 
     def download(self, path: str, to: Path, *, method: str = "GET", **query: str) -> Path:
         """Write a file that the portal sends. The file is complete, or not there. A POST, which acts, is sent once."""

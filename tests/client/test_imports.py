@@ -12,7 +12,7 @@ import weir
 
 ROOT = Path(weir.__file__).parent
 AT_ONCE = {"numpy", "weir"}
-LATE = {"httpx", "keyring", "pandas", "pyarrow", "sklearn"}
+LATE = {"cryptography", "httpx", "keyring", "pandas", "pyarrow", "sklearn"}
 WITH_ROWS = {"pyarrow"}
 """Modules below `mock` are imported when mock rows are, which are Arrow's."""
 

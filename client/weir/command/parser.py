@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from weir.command import audit, data, lane, session
+from weir.command import audit, data, lane, log, session
 from weir.command.printed import Printed
 from weir.version import VERSION
 
@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     _asking(verb)
     _lane(verb)
     _auditing(verb)
+    _verifying(verb, shared)
     return top
 
 
@@ -141,3 +142,20 @@ def _auditing(verb: Callable[..., argparse.ArgumentParser]) -> None:
     listed.add_argument("--since", metavar="DAY", help="the first day, in UTC")
     listed.add_argument("--until", metavar="DAY", help="the last day, in UTC")
     listed.add_argument("-o", "--output", metavar="FILE.csv", help="where to write all entries that match")
+
+
+def _verifying(verb: Callable[..., argparse.ArgumentParser], shared: argparse.ArgumentParser) -> None:
+    checked = verb(
+        "verify", log.verify_files, "Verify receipts without the portal, and files against what they record."
+    )
+    checked.add_argument("files", nargs="+", metavar="FILE", help="receipts, and files that were released")
+    about = verb("log", log.check, "Pin the key of a portal's log, or check that the log only grows.")
+    steps = about.add_subparsers(required=True, metavar="pin|check")
+    pin = steps.add_parser("pin", help="write a file of pins", description=log.pin.__doc__, parents=[shared])
+    pin.add_argument("url", metavar="URL")
+    pin.add_argument("-o", "--output", required=True, metavar="PINS.json", help="where to keep the key")
+    pin.set_defaults(verb=log.pin)
+    check = steps.add_parser("check", help="check the log", description=log.check.__doc__, parents=[shared])
+    check.add_argument("files", nargs="*", metavar="RECEIPT", help="must be of the same log, too")
+    for made in (checked, check):
+        made.add_argument("--pins", required=True, metavar="PINS.json", help="whom you trust: weir log pin")

@@ -18,10 +18,11 @@ class UsageError(WeirError):
 
 @dataclass(frozen=True)
 class Printed:
-    """`data` is what `--json` prints, `text` what is printed otherwise."""
+    """`data` is what `--json` prints, `text` what is printed otherwise. `failed`: the exit code is 1."""
 
     data: Any
     text: str
+    failed: bool = False
 
 
 def table(names: Sequence[str], lines: Iterable[Sequence[object]]) -> str:

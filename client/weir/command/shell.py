@@ -38,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return REFUSED
     _print(json.dumps(printed.data, indent=1, ensure_ascii=False) if options.json else printed.text)
-    return 0
+    return REFUSED if printed.failed else 0
 
 
 def _print(text: str) -> None:
