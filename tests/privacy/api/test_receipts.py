@@ -1,6 +1,5 @@
 """Receipts of answers: figures and charge with the proof, for whoever may read the answer, and nothing besides."""
 
-import base64
 import json
 from datetime import timedelta
 from typing import Any
@@ -10,8 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import documents
-from audit.models import Entry
-from crypto import notes, tree
+from audit.models import Entry, LogKey
 from privacy.execution import settling
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer
@@ -19,6 +17,10 @@ from tests import make
 from tests.makers.audit import checkpoint
 from tests.privacy.api.calling import Caller
 from tests.rest import problem
+from weir import notes
+from weir.checks import all_hold
+from weir.pins import Pins
+from weir.receipts import Receipt
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +47,17 @@ def payloads(receipt: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(each["payload"]) for each in receipt["entries"]]
 
 
+def pins() -> Pins:
+    """What a stranger has who has compared the key of the log."""
+    return Pins(notes.key(LogKey.objects.get().key.text))
+
+
+def assert_holds(receipt: dict[str, Any]) -> None:
+    """Verify it as a stranger does, with the client."""
+    checks = Receipt(receipt).verify(pins())
+    assert all_hold(checks), checks
+
+
 def test_a_receipt_proves_figures_and_charge_to_those_who_read_the_answer(scientist, owner, answered):
     early = scientist.get("api:answer_receipt", answered.pk).json()
     assert (early["ready"], early["receipt"]) == (False, None)
@@ -67,11 +80,8 @@ def test_a_receipt_proves_figures_and_charge_to_those_who_read_the_answer(scient
     )
     told = {"answer": str(answered.pk), "result": answered.result, "record": answered.record}
     assert json.loads(receipt["document"]) == told
-    signed = notes.checkpoint(notes.opened(receipt["checkpoint"])[0])
-    for entry in receipt["entries"]:
-        leaf = tree.leaf_hash(bytes.fromhex(entry["salt"]), entry["payload"].encode())
-        proof = [base64.b64decode(each) for each in entry["proof"]]
-        assert tree.verify_inclusion(leaf, entry["index"], signed.size, proof, signed.root)
+    assert_holds(receipt)
+    assert not all_hold(Receipt({**receipt, "document": receipt["document"] + " "}).verify(pins()))
 
 
 def test_the_entries_tell_no_time_but_the_public_ones_and_nobody_else(scientist, answered):
@@ -97,6 +107,7 @@ def test_without_an_answer_there_is_a_receipt_of_the_charge(scientist, answered,
     else:
         Answer.objects.update(state=state, result=None)
     receipt = receipt_of(scientist, answered)
+    assert_holds(receipt)
     assert [entry["action"] for entry in payloads(receipt)] == ["budget.commit"]
     assert (receipt["kind"], receipt["document"], receipt["document_salt"]) == ("charge", "", "")
 
@@ -113,10 +124,10 @@ def test_what_an_earlier_version_released_has_a_receipt_without_figures(scientis
     Answer.objects.update(document_salt="")
     receipt = receipt_of(scientist, answered)
     assert (receipt["kind"], receipt["document"], receipt["document_salt"]) == ("answer", "", "")
-    assert len(receipt["entries"]) == 2
+    assert_holds(receipt)
 
 
-def test_a_document_is_written_again_whatever_numbers_it_holds(budget, ask):
+def test_a_document_is_written_again_whatever_numbers_it_holds(scientist, budget, ask):
     answer = ask(budget)
     line = budget_ledger.commit(answer.line, by=User.objects.system())
     many = [[k / 7, -k * 1e-12] for k in range(60_000)]  # as large as models are
@@ -129,3 +140,5 @@ def test_a_document_is_written_again_whatever_numbers_it_holds(budget, ask):
     assert (result.pop("many") == many, result) == (True, {name: ODD[name] for name in result})
     entry = Entry.objects.get(action="answer.released", object_id=str(answer.pk))
     assert documents.is_of(entry.detail["document_sha256"], stored.document_salt, stored.document)
+    checkpoint()
+    assert_holds(receipt_of(scientist, stored))

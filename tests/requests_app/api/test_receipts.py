@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from audit import documents
+from audit.models import LogKey
+from datasets import storage
 from datasets.models import Dataset
 from requests_app.models import Release
 from requests_app.outputs import release_record
@@ -15,6 +16,10 @@ from tests import make
 from tests.makers.audit import checkpoint
 from tests.requests_app.api.calls import As
 from tests.rest import problem
+from weir import notes
+from weir.checks import all_hold
+from weir.pins import Pins
+from weir.receipts import Receipt
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +32,7 @@ def released(**policy: Any) -> tuple[Release, str]:
     return release, f"/releases/{release.pk}/receipt/"
 
 
-def test_a_receipt_holds_the_record_as_its_author_reads_it_also_after_a_recall():
+def test_a_receipt_holds_the_record_as_its_author_reads_it_also_after_a_recall(tmp_path):
     release, path = released()
     item = release.run.request
     author, owner = As(item.author), As(item.dataset.owner)
@@ -39,8 +44,13 @@ def test_a_receipt_holds_the_record_as_its_author_reads_it_also_after_a_recall()
     payload = json.loads(entry["payload"])
     assert (receipt["kind"], payload["action"]) == ("release", "release.recorded")
     assert payload["object_id"] == str(release.pk)
-    hashed = payload["detail"]["document_sha256"]
-    assert documents.is_of(hashed, receipt["document_salt"], receipt["document"])
+    let_out = tmp_path / "result.json"
+    let_out.write_bytes(storage.output_path(release.run_id, "result.json").read_bytes())
+    pins = Pins(notes.key(LogKey.objects.get().key.text))
+    checks = Receipt(receipt).verify(pins, [let_out])
+    assert all_hold(checks), checks
+    let_out.write_bytes(b"{}")
+    assert not all_hold(Receipt(receipt).verify(pins, [let_out]))
     record = json.loads(receipt["document"])
     assert record == author.read(f"/releases/{release.pk}/record/")
     assert not any(release_record.LOOKS & set(output) for output in record["outputs"])
