@@ -1,5 +1,6 @@
-"""What the Python client does without a portal: questions are written, and computed on mock rows."""
+"""What the Python client does without a portal: questions on mock rows, and receipts that are verified."""
 
+import hashlib
 import json
 import math
 import statistics
@@ -12,9 +13,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measuring import Goal, Measure, Took, compared, versus
-from weir import demo
+from crypto import tree
+from tests.crypto import making
+from weir import demo, notes, pins
 from weir.bounds import bounds
+from weir.logtree import verify_inclusion
 from weir.questions import Question
+from weir.receipts import Receipt
 from weir.tables import Table
 
 EXPRESSIONS = 1000
@@ -41,6 +46,7 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
     yield writing(3 if chosen.quick else 15)
     for rows in [400] if chosen.quick else [400, 100_000]:
         yield from on_mock(rows, 5 if chosen.quick else 25)
+    yield from receipts(10**4 if chosen.quick else 10**6, 5 if chosen.quick else 25)
 
 
 def writing(rounds: int) -> Measure:
@@ -89,6 +95,40 @@ def on_mock(rows: int, rounds: int) -> Iterator[Measure]:
         yield versus(f"{name} of {rows:,} mock rows", ours, floor)
     mean = math.exp(statistics.fmean(map(math.log, ratios)))
     yield Measure(name="  geometric mean over pandas", ours=mean, unit="x", goal=Goal(limit=3))
+
+
+def receipts(leaves: int, rounds: int) -> Iterator[Measure]:
+    """Verify receipts, and make and verify proofs in a large log; the floor is what cannot be left out."""
+    receipt, trusted = making.receipt("answer"), pins.of(making.pins())
+    log = making.Log([hashlib.sha256(b"%d" % number).digest() for number in range(leaves)])
+    root, size = log.root(), log.size
+
+    def verified() -> list[Any]:
+        return [Receipt(receipt).verify(trusted) for _ in range(EXPRESSIONS)]
+
+    def signatures() -> list[Any]:
+        return [notes.signed_by(receipt["checkpoint"], [trusted.log]) for _ in range(EXPRESSIONS)]
+
+    ours, floor = compared(verified, signatures, rounds)
+    yield versus("verifying a receipt", each_of(ours), each_of(floor), note="floor: its signature alone")
+    places = [number * 7919 % leaves for number in range(EXPRESSIONS)]
+    proofs = [(log.read(0, at // 256)[at % 256 * 32 :][:32], at, log.inclusion(at)) for at in places]
+    hashed = b"\x01" + bytes(64)
+
+    def included() -> bool:
+        return all(verify_inclusion(leaf, at, size, proof, root) for leaf, at, proof in proofs)
+
+    def hashes() -> list[Any]:
+        return [hashlib.sha256(hashed).digest() for _, _, proof in proofs for _ in proof]
+
+    ours, floor = compared(included, hashes, rounds)
+    yield versus(
+        f"verifying a proof in {leaves:,} leaves", each_of(ours), each_of(floor), note="floor: its hashes"
+    )
+    ours, floor = compared(lambda: [tree.inclusion(log.read, at, size) for at in places], hashes, rounds)
+    yield versus(
+        f"making a proof in {leaves:,} leaves", each_of(ours), each_of(floor), note="floor: its hashes"
+    )
 
 
 def _mocked(ask: Callable[[Table], Any], table: Table) -> None:

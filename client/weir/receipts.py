@@ -21,6 +21,8 @@ from weir.strict import Malformed, shown
 
 FORMAT = "weir-receipt/1"
 MOST_BYTES = 16 * 2**20
+MOST_PARTS = 20_000
+"""Strings in a receipt, and characters outside them: five times what the longest proofs need."""
 FIELDS = {"format", "kind", "entries", "checkpoint", "document", "document_salt"}
 KINDS: Mapping[str, tuple[str, ...]] = {
     "answer": ("answer.released", "budget.commit"),
@@ -98,7 +100,7 @@ class Receipt:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise Malformed(f"The receipt has more than {MOST_BYTES // 2**20} MB.")
-        return cls(strict.parsed(content, "The receipt"))
+        return cls(strict.parsed(content, "The receipt", most=MOST_PARTS))
 
     def save(self, to: Path | str) -> Path:
         """Write it to a file."""
@@ -176,7 +178,6 @@ def verify(receipt: Receipt, pins: Pins, files: Sequence[Path | str] = ()) -> li
             )
         try:
             checks += _entries(receipt, signed)
-            checks += _document(receipt)
         except Malformed as bad:
             checks.append(fails(str(bad)))
     return [*checks, *compared([receipt] if all_hold(checks) else [], files)]
@@ -197,34 +198,40 @@ def compared(receipts: Sequence[Receipt], files: Sequence[Path | str]) -> Iterat
 
 
 def _entries(receipt: Receipt, signed: Checkpoint) -> Iterator[Check]:
-    found = [each.facts for each in receipt.entries]
-    for entry, facts, action in zip(receipt.entries, found, KINDS[receipt.kind], strict=True):
-        named = (
-            f"Entry {entry.index:,}, {shown(facts['action'])} at {shown(facts['at'])} by the log's own clock,"
-        )
-        is_under = entry.is_under(signed)
-        yield Check(
-            is_under, f"{named} is {'' if is_under else 'not '}the leaf of this number under the signed root."
-        )
-        if action not in {"", facts["action"]}:
-            yield fails(f"{named} is not {action}, as this kind of receipt needs.")
-    if len(found) == 2:
-        same = all(found[0][name] == found[1][name] for name in ("dataset_id", "person_id"))
-        yield Check(same, f"The entries are {'' if same else 'not '}of the same dataset and the same person.")
+    """Check what a receipt says. Nothing is read before it is known that the log has signed it."""
+    missing = [each.index for each in receipt.entries if not each.is_under(signed)]
+    for index in missing:
+        yield fails(f"Entry {index:,} is not the leaf of this number under the signed root.")
+    if not missing:
+        found = [each.facts for each in receipt.entries]
+        for entry, facts, action in zip(receipt.entries, found, KINDS[receipt.kind], strict=True):
+            named = f"Entry {entry.index:,}, {shown(facts['action'])} at {shown(facts['at'])} by the log's own clock,"
+            yield holds(f"{named} is the leaf of this number under the signed root.")
+            if action not in {"", facts["action"]}:
+                yield fails(f"{named} is not {action}, as this kind of receipt needs.")
+        if len(found) == 2:
+            same = all(found[0][name] == found[1][name] for name in ("dataset_id", "person_id"))
+            yield Check(
+                same, f"The entries are {'' if same else 'not '}of the same dataset and the same person."
+            )
+        yield from _document(receipt, found[0])
 
 
-def _document(receipt: Receipt) -> Iterator[Check]:
-    first = receipt.entries[0]
-    recorded = first.facts["detail"].get("document_sha256")
+def _document(receipt: Receipt, facts: Mapping[str, Any]) -> Iterator[Check]:
+    """`facts`: what the first entry says."""
     if not receipt.document:
         if receipt.kind in DOCUMENTS:
             yield remark(
                 "There is no document: the receipt shows that it happened, and not with what result."
             )
         return
-    fits = recorded == hashlib.sha256(receipt.salt + receipt.document.encode()).hexdigest()
-    yield Check(fits, f"The document is {'' if fits else 'not '}the one that entry {first.index:,} records.")
-    is_about = _of_document(receipt).get(receipt.kind) == first.facts["object_id"]
+    index = receipt.entries[0].index
+    digest = hashlib.sha256(receipt.salt + receipt.document.encode()).hexdigest()
+    if facts["detail"].get("document_sha256") != digest:
+        yield fails(f"The document is not the one that entry {index:,} records.")
+        return
+    yield holds(f"The document is the one that entry {index:,} records.")
+    is_about = _of_document(receipt).get(receipt.kind) == facts["object_id"]
     yield Check(
         is_about,
         f"The document is {'' if is_about else 'not '}about the {receipt.kind} that the entry names.",

@@ -23,18 +23,21 @@ class Malformed(WeirError, ValueError):
     """A text or a file does not have the form that it should have. The sentence says what is wrong."""
 
 
-def parsed(content: bytes | str, what: str) -> Any:
+def parsed(content: bytes | str, what: str, *, most: int | None = None) -> Any:
     """Return the JSON of a text in UTF-8. `what`: what it is, for the sentence.
 
-    Raises Malformed for what is no JSON, for a name that occurs twice in an object, for NaN and infinities, for numbers
-    of more than `LONGEST_NUMBER` digits, and for what is nested too deeply.
+    `most`: how many characters there may be outside strings, and how many strings: small objects take far more memory
+    and time than their text. Raises Malformed for more, for what is no JSON, for a name that occurs twice in an object,
+    for NaN and infinities, for numbers of more than `LONGEST_NUMBER` digits, and for what is nested too deeply.
     """
     try:
         text = content if isinstance(content, str) else content.decode()
+        if most is not None and not _is_simple(text, most):
+            raise Malformed(f"{what} has more parts than it can need.")
         return json.loads(
             text, object_pairs_hook=_once, parse_constant=_no_number, parse_int=_whole, parse_float=_number
         )
-    except Malformed as bad:
+    except Wrong as bad:
         raise Malformed(f"{what} is not read: {bad}") from None
     except UnicodeDecodeError:
         raise Malformed(f"{what} is not text in UTF-8.") from None
@@ -121,17 +124,31 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+class Wrong(Exception):
+    """Why JSON is refused while it is read."""
+
+
+def _is_simple(text: str, most: int) -> bool:
+    """Return whether a JSON text has at most so many strings, and characters outside them."""
+    plain = text.replace("\\\\", "").replace(
+        '\\"', ""
+    )  # each quotation mark that is left begins or ends a string
+    if plain.count('"') > 2 * most:
+        return False
+    return sum(map(len, plain.split('"')[::2])) <= most
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise Malformed(f"“{shown(name)}” occurs twice in one object.")
+            raise Wrong(f"“{shown(name)}” occurs twice in one object.")
         found[name] = value
     return found
 
 
 def _no_number(name: str) -> Any:
-    raise Malformed(f"{name} is not a number.")
+    raise Wrong(f"{name} is not a number.")
 
 
 def _whole(digits: str) -> int:
@@ -144,5 +161,5 @@ def _number(digits: str) -> float:
 
 def _short(digits: str) -> str:
     if len(digits) > LONGEST_NUMBER:
-        raise Malformed(f"A number has more than {LONGEST_NUMBER} digits.")
+        raise Wrong(f"A number has more than {LONGEST_NUMBER} digits.")
     return digits

@@ -119,18 +119,31 @@ def signed(log: Log, size: int | None = None, witnesses: Sequence[str] = ()) -> 
     return f"{text}\n{notes.sign(text, ORIGIN, private(ORIGIN))}{''.join(lines)}"
 
 
-def receipt(kind: str, log: Log | None = None, witnesses: Sequence[str] = ()) -> dict[str, Any]:
+def receipt(kind: str, witnesses: Sequence[str] = (), log: Log | None = None) -> dict[str, Any]:
     log = log or example()
-    found = [
-        {
-            "payload": ENTRIES[index], "salt": salt(index).hex(), "index": index,
-            "proof": [base64_of(step) for step in log.inclusion(index)],
-        }
-        for index in KINDS[kind]
-    ]  # fmt: skip
+    found = [proven(log, index, ENTRIES[index]) for index in KINDS[kind]]
+    salt_of_document = SALTS[kind].hex() if kind in SALTS else ""
+    return whole(kind, found, signed(log, witnesses=witnesses), DOCUMENTS.get(kind, ""), salt_of_document)
+
+
+def receipt_of(kind: str, *payloads: str, document: str = "", salt_of_document: str = "") -> dict[str, Any]:
+    """A receipt of entries with these texts, whatever they say: the log has signed them."""
+    log = Log([tree.leaf_hash(salt(index), text.encode()) for index, text in enumerate(payloads)])
+    found = [proven(log, index, text) for index, text in enumerate(payloads)]
+    return whole(kind, found, signed(log), document, salt_of_document)
+
+
+def proven(log: Log, index: int, payload: str) -> dict[str, Any]:
+    proof = [base64_of(step) for step in log.inclusion(index)]
+    return {"payload": payload, "salt": salt(index).hex(), "index": index, "proof": proof}
+
+
+def whole(
+    kind: str, entries: list[Any], checkpoint: str, document: str, document_salt: str
+) -> dict[str, Any]:
     return {
-        "format": "weir-receipt/1", "kind": kind, "entries": found, "checkpoint": signed(log, witnesses=witnesses),
-        "document": DOCUMENTS.get(kind, ""), "document_salt": SALTS[kind].hex() if kind in SALTS else "",
+        "format": "weir-receipt/1", "kind": kind, "entries": entries, "checkpoint": checkpoint, "document": document,
+        "document_salt": document_salt,
     }  # fmt: skip
 
 
@@ -174,4 +187,5 @@ def published() -> dict[str, Any]:
 def forged(receipt: dict[str, Any]) -> str:
     """The same checkpoint, signed by somebody who is not the log."""
     text, (_, *others) = notes.opened(receipt["checkpoint"])
-    return "\n".join([text, notes.sign(text, ORIGIN, private("somebody")) + "\n".join(others), ""])
+    signature = notes.sign(text, ORIGIN, private("somebody"))
+    return f"{text}\n{signature}" + "".join(f"{line}\n" for line in others)
