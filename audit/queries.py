@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from audit.actions import RECEIVED, Receiver
-from audit.models import Entry
+from audit.models import Checkpoint, Entry, Leaf
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -86,6 +86,18 @@ class Line:
 def readable(user: "User") -> QuerySet[Entry]:
     """Return the part of the log that this person may read: the scope of the queries below, found out once a page."""
     return Entry.objects.visible_to(user)
+
+
+def provable(user: "User") -> QuerySet[Entry]:
+    """Return the entries whose receipts this person may have: those of the whole log, or none."""
+    return Entry.objects.all() if user.oversees else Entry.objects.none()
+
+
+def place_of(entry: Entry) -> tuple[Leaf, Checkpoint] | None:
+    """Return the leaf of an entry and the first checkpoint over it; None before it is signed."""
+    leaf = Leaf.objects.filter(link__entry=entry).first()
+    first = Checkpoint.objects.filter(size__gt=leaf.index).last() if leaf else None
+    return (leaf, first) if leaf and first else None
 
 
 def search(scope: QuerySet[Entry], wanted: Search) -> QuerySet[Entry]:

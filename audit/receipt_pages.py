@@ -1,21 +1,24 @@
-"""Receipts in the browser: a download or, until the log is signed again, a page that says when."""
+"""Receipts in the browser: a download or, until the log is signed again, a message that says when."""
 
-import json
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect
+from django.utils import timezone
 
 from audit import receipts
-from common.http import UserRequest
+from common.http import UserRequest, as_json
+from common.templatetags.weir import exact
 
 
-def sent(request: UserRequest, receipt: dict[str, Any] | None, *, name: str, about: str) -> HttpResponse:
-    """Return a receipt as a download called `name`-receipt.json; a page about it while there is none yet."""
-    if receipt is None:
-        return render(request, "audit/receipt_later.html", {"about": about, "due": receipts.due()})
-    return HttpResponse(
-        json.dumps(receipt, ensure_ascii=False, indent=1),
-        content_type="application/json",
-        headers={"Content-Disposition": f'attachment; filename="{name}-receipt.json"'},
+def sent(request: UserRequest, receipt: dict[str, Any] | None, *, name: str, back: str) -> HttpResponse:
+    """Return a receipt as a file called `name`; before there is one, go back to an address and say when."""
+    if receipt is not None:
+        return as_json(receipt, name=name)
+    moment = exact(timezone.localtime(receipts.due()))
+    messages.info(
+        request,
+        f"The receipt needs a signature, which the log gets at the next minute. Try again at {moment}.",
     )
+    return redirect(back)

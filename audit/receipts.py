@@ -1,7 +1,7 @@
 """Receipts: an entry of the log with the proof that it is under a signed checkpoint. Format: docs/receipts.md."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,11 +50,6 @@ def for_entries(
 def due() -> datetime:
     """Return when a receipt that is not there yet should be."""
     return signing.due(timezone.now())
-
-
-def places(entries: Sequence[Entry]) -> Mapping[int, int]:
-    """Return {entry's primary key: index of its leaf} of those that are under a checkpoint."""
-    return {leaf.link.entry_id: leaf.index for leaf in _leaves(entries) if leaf.link}
 
 
 def _leaves(entries: Sequence[Entry]) -> Sequence[Leaf]:

@@ -1,4 +1,4 @@
-"""Exports of the audit log, which are audited themselves."""
+"""What people do with the log: export it, which is recorded itself, and ask for its signature."""
 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
@@ -6,7 +6,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from audit import export, log, queries
+from audit import export, log, queries, signing
+from audit.models import Link
+from common.errors import Denied
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -25,3 +27,13 @@ def export_csv(
     if dataset_ids is not None:
         found = found.filter(dataset_id__in=[str(pk) for pk in dataset_ids])
     return export.pieces(found)
+
+
+def ask_for_checkpoint(*, by: "User") -> None:
+    """Have the log signed with the next tick. Raises Denied for those who do not oversee."""
+    if not by.oversees:
+        raise Denied("Only admins and auditors have the log signed between the hours.")
+    with transaction.atomic():
+        log.record("checkpoint.ask", by=by, on=by)
+    newest = Link.objects.last()
+    signing.want(newest.position if newest else 0)

@@ -9,4 +9,5 @@ urlpatterns = [
     path("", views.entries, name="list"),
     path("export/", views.export, name="export"),
     path("<uuid:pk>/", views.entry, name="entry"),
+    path("<uuid:pk>/receipt/", views.receipt, name="receipt"),
 ]

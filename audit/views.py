@@ -1,15 +1,16 @@
-"""Pages of the audit log: search, one entry, export. None of them changes anything else."""
+"""Pages of the audit log: search, one entry, its receipt, export. None of them changes anything else."""
 
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import export as export_files
-from audit import queries, services
+from audit import queries, receipt_pages, receipts, services
 from audit.forms import SearchForm
 from audit.models import Entry
 from common.heavy_views import computing
@@ -44,10 +45,21 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
     context = {
         "entry": item,
         "link": getattr(item, "link", None),
+        "place": queries.place_of(item) if request.user.oversees else None,
         "url": queries.page_of(item, request.user),
         "dataset": queries.dataset_names(scope).get(item.dataset_id, ""),
     }
     return render(request, "audit/entry.html", context)
+
+
+@require_safe
+def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Send the receipt of an entry to those who oversee; before there is one, go back and say when."""
+    item = found(queries.provable(request.user), key=pk)
+    proven = receipts.for_entries([item], kind="entry")
+    return receipt_pages.sent(
+        request, proven, name=f"weir-receipt-{pk}.json", back=reverse("audit:entry", args=[pk])
+    )
 
 
 @require_POST

@@ -61,6 +61,22 @@ def as_csv(content: str, *, name: str) -> HttpResponse:
     return HttpResponse(content, content_type="text/csv", headers=headers)
 
 
+def as_json(content: object, *, name: str) -> HttpResponse:
+    """Return JSON that the portal has written, as a download."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1}, headers=headers)
+
+
+PUBLIC = "public, max-age={}"
+YEAR = 365 * 24 * 3600
+
+
+def as_public(response: HttpResponse, *, seconds: int | None = None) -> HttpResponse:
+    """Let browsers and proxies store what is the same for everybody: for ever, unless `seconds` are given."""
+    response["Cache-Control"] = PUBLIC.format(f"{YEAR}, immutable" if seconds is None else seconds)
+    return response
+
+
 def body_json(request: HttpRequest, *, limit: int = 1_000_000) -> dict[str, object]:
     """Return the request's JSON object. Raises Refused if the body is something else or longer than `limit` bytes."""
     if len(request.body) > limit:
@@ -149,14 +165,18 @@ def busy(request: HttpRequest, why: Busy) -> HttpResponse:
 
 
 class PrivatePagesMiddleware:
-    """Keep browsers and proxies from storing responses. Files that are the same for all are served before this."""
+    """Keep browsers and proxies from storing responses, but for those of `as_public`.
+
+    Files that are the same for all are served before this.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer = self.get_response(request)
-        patch_cache_control(answer, no_store=True, private=True)
+        if not answer.get("Cache-Control", "").startswith(PUBLIC.format("")):
+            patch_cache_control(answer, no_store=True, private=True)
         return answer
 
 

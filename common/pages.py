@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from django import forms
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
@@ -34,7 +34,7 @@ def show(
     return response
 
 
-def paginated(request: UserRequest, rows: "QuerySet[M] | Sequence[M]", size: int = 25) -> "Page[M]":
+def paginated(request: HttpRequest, rows: "QuerySet[M] | Sequence[M]", size: int = 25) -> "Page[M]":
     """Return the page of `rows` that the address asks for, or the nearest one if there is no such page."""
     return Paginator(rows, size).get_page(request.GET.get("page"))
 

@@ -40,6 +40,7 @@ urlpatterns = [
     path("requests/", include("requests_app.urls")),
     path("answers/", include("privacy.urls")),
     path("audit/", include("audit.urls")),
+    path("log/", include("audit.log_urls")),
     path("api/v1/", include("portal.api.urls")),
 ]
 

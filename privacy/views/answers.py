@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
@@ -298,5 +299,5 @@ def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
     """Download the receipt of the answer or, before it is out, of its charge."""
     item = the_answer(request, pk)
     found = receipts.of_answer(item, by=request.user)
-    name = f"{item.budget.promise.dataset.name}-{item.pk.hex[:8]}"
-    return receipt_pages.sent(request, found, name=name, about=queries.title_of(item))
+    name = f"{item.budget.promise.dataset.name}-{item.pk.hex[:8]}-receipt.json"
+    return receipt_pages.sent(request, found, name=name, back=reverse("privacy:answer", args=[pk]))

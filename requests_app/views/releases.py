@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.signin.reauthentication import confirmed_recently
@@ -122,6 +123,5 @@ def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
     """Download the receipt of a release."""
     release = _release(request, pk)
     found = receipts.of_release(release, by=request.user)
-    return receipt_pages.sent(
-        request, found, name=f"release-{release.pk}", about=f"Release of “{release.run.request.title}”"
-    )
+    back = reverse("requests:run", args=[release.run_id])
+    return receipt_pages.sent(request, found, name=f"release-{release.pk}-receipt.json", back=back)

@@ -82,14 +82,6 @@ def test_there_is_none_before_all_of_its_entries_are_signed():
     assert receipts.for_entries(first, kind="answer") is not None
 
 
-def test_places_of_entries():
-    written, later = entries(2), entries(1)
-    assert receipts.places(written) == {}
-    checkpoint()
-    assert receipts.places(written).keys() == {each.pk for each in written}
-    assert set(receipts.places([*written, *later]).values()) < set(range(64))
-
-
 @pytest.mark.parametrize(
     ("count", "fields"),
     [

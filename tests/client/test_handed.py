@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ __all__ = ["portal", "server", "site"]
 RECEIPT = vectors("receipts")["cases"][0]["receipt"]
 READY = {"ready": True, "receipt": RECEIPT, "due": None}
 LATER = {"ready": False, "receipt": None, "due": "2026-03-01T10:01:10Z"}
-RELEASE = {"id": "00000000-0000-4000-8000-000000000002", "state": "released"}
-RUN = {"id": "00000000-0000-4000-8000-000000000003", "state": "succeeded", "release": RELEASE}
-NOTHING = {**RUN, "id": "00000000-0000-4000-8000-000000000004", "release": None}
+RELEASE: dict[str, Any] = {"id": "00000000-0000-4000-8000-000000000002", "state": "released"}
+RUN: dict[str, Any] = {"id": "00000000-0000-4000-8000-000000000003", "state": "succeeded", "release": RELEASE}
+NOTHING: dict[str, Any] = {**RUN, "id": "00000000-0000-4000-8000-000000000004", "release": None}
 
 
 class Signed(Site):

@@ -351,6 +351,7 @@ ANSWERS: Clicks = {
     "privacy:replace_mock": lambda c: Click(c.person, c.own.pk, owner_clicks.released_mock(c)),
     "privacy:restore_mock": lambda c: Click(c.person, c.own.pk, owner_clicks.shown_mock(c)),
     "audit:export": lambda c: _pages(Click(c.person)),
+    "log:ask": lambda c: Click(make.auditor()),
     "privacy:export": lambda c: _pages(Click(c.person, c.own.pk)),
     "privacy:change": lambda c: Click(c.person, c.given.pk, {"epsilon": "1.2"}),
     "privacy:close": lambda c: Click(c.person, c.given.pk, REASON),

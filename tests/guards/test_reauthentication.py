@@ -119,6 +119,7 @@ ORDINARY = {
     "datasets:retry_upload": DRAFT,
     "datasets:upload": DRAFT,
     "datasets:withdraw": GIVES_UP,
+    "log:ask": "signs sooner what is signed every hour",
     "privacy:ask": WITHIN,
     "privacy:ask_code": WITHIN,
     "privacy:ask_top_up": ASKING,

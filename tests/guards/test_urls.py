@@ -36,6 +36,11 @@ OPEN = {
     "accounts:registered": "asking for an account",
     "accounts:confirm_address": "asking for an account",
     "accounts:welcome": "accepting an invitation",
+    "log:page": "what anybody checks the log by",
+    "log:checkpoint": "a root and a number, signed",
+    "log:key": "a public key",
+    "log:tile": "hashes of salted leaves",
+    "log:consistency": "hashes of salted leaves",
 }
 """Pages for those who have not signed in, each with its reason."""
 

@@ -1,15 +1,16 @@
-"""Verify the hash chain of the audit log, and name the first entry that fails."""
+"""Verify the audit log, its hash chain and its signed tree, and name the first thing that fails."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from audit import tree_verification
 from audit.verification import verify
 
 
 class Command(BaseCommand):
-    help = "Verify the audit log. If it was tampered with, print the first bad entry and exit with code 1."
+    help = "Verify the audit log. If it was tampered with, print what fails first and exit with code 1."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -29,6 +30,21 @@ class Command(BaseCommand):
         if result.fault:
             raise CommandError(f"The log has lost entries: {result.fault}.")
         self.stdout.write(f"All {result.entries} entries are valid. Head: {result.position}:{result.head}")
+        self._verify_tree()
+
+    def _verify_tree(self) -> None:
+        result = tree_verification.verify()
+        if result.bad_checkpoint is not None:
+            raise CommandError(
+                f"The checkpoint of {result.bad_checkpoint} leaves fails: {result.fault}. "
+                f"The {result.checkpoints} checkpoints before it are valid."
+            )
+        if result.fault:
+            raise CommandError(f"The signed log fails: {result.fault}.")
+        self.stdout.write(
+            f"All {result.checkpoints} checkpoints are valid. Newest: {result.leaves} leaves, root {result.root}. "
+            f"Entries not signed yet: {result.unsigned}."
+        )
 
 
 def _head(text: str) -> tuple[int, str]:
