@@ -17,6 +17,7 @@ BREAKS = {
     "Inside accounts": ("accounts/models.py", "import accounts.services"),
     "Inside audit": ("audit/chain.py", "import audit.log"),
     "Inside common": ("common/errors.py", "import common.pages"),
+    "Inside crypto": ("crypto/tree.py", "import crypto.notes"),
     "Inside datasets": ("datasets/rules.py", "import datasets.services"),
     "Inside portal": ("portal/env.py", "import portal.settings"),
     "Inside privacy": ("privacy/ledgers/budget_ledger.py", "import privacy.views.budgets"),
