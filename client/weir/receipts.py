@@ -184,17 +184,43 @@ def verify(receipt: Receipt, pins: Pins, files: Sequence[Path | str] = ()) -> li
 
 
 def compared(receipts: Sequence[Receipt], files: Sequence[Path | str]) -> Iterator[Check]:
-    """Check that each file is one that a document of these receipts records. Give only receipts that hold."""
+    """Check that each file is one that a document of these receipts records. Give only receipts that hold.
+
+    Of an answer that is the file with its `result` as JSON, however it is written.
+    """
     if files and not receipts:
         yield fails("The files are not compared: no receipt holds.")
         return
     named = {digest: name for each in receipts for digest, name in each.files.items()}
+    answers = (_of_document(each) for each in receipts if each.kind == "answer" and each.document)
+    results = set(map(_result, answers)) - {None}
     for path in map(Path, files):
         name = named.get(_digest(path))
-        if name is None:
-            yield fails(f"{path.name} is none of the files that the receipts record.")
-        else:
+        if name is not None:
             yield holds(f"{path.name} is the file that was released as {shown(name)}, byte for byte.")
+        elif results and _result_in(path) in results:
+            yield holds(f"{path.name} has the figures of the answer.")
+        else:
+            yield fails(
+                f"{path.name} is none of the files that the receipts record, and no answer's JSON either."
+            )
+
+
+def _result_in(path: Path) -> str | None:
+    """Return the figures in a file with an answer, in one way of writing; None for any other file."""
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES or not content.lstrip().startswith(b"{"):
+        return None
+    try:
+        return _result(strict.parsed(content, path.name))
+    except Malformed:
+        return None
+
+
+def _result(found: Mapping[str, Any]) -> str | None:
+    result = found.get("result")
+    return json.dumps(result, sort_keys=True) if isinstance(result, dict) else None
 
 
 def _entries(receipt: Receipt, signed: Checkpoint) -> Iterator[Check]:

@@ -60,11 +60,38 @@ def test_released_files_are_compared_with_the_record(tmp_path: Path):
         "good.csv is the file that was released as wages.csv, byte for byte."
     )
     assert [each.sentence for each in checks(RELEASE, files=[good, bad]) if each.ok is False] == [
-        "bad.csv is none of the files that the receipts record."
+        "bad.csv is none of the files that the receipts record, and no answer's JSON either."
     ]
     damaged = {**RELEASE, "document": RELEASE["document"].replace("wages", "WAGES")}
     assert checks(damaged, files=[good])[-1].sentence == "The files are not compared: no receipt holds."
     assert not all_hold(checks(ANSWER, files=[good]))
+
+
+def test_the_figures_in_an_answers_file_are_compared(tmp_path: Path):
+    result = json.loads(making.DOCUMENTS["answer"])["result"]
+    path = tmp_path / "answer.json"
+
+    def holds(text: str) -> bool:
+        path.write_text(text)
+        return all_hold(checks(ANSWER, files=[path]))
+
+    assert holds(json.dumps({"record": {}, "result": result}, indent=2))
+    assert checks(ANSWER, files=[path])[-1].sentence == "answer.json has the figures of the answer."
+    for other in ({"lines": [[24.0625, 2e-07]]}, {"lines": [[24.0625]]}, {}, None, [], 24.0625):
+        assert not holds(json.dumps({"result": other}))
+    for text in ("", "{", "[]", "{}", '{"result": {}, "result": {}}', f"{' ' * 17_000_000}{{}}"):
+        assert not holds(text)
+    assert not all_hold(checks(RELEASE, files=[path]))
+    salt, empty = making.digest("salt"), '{"answer":"a1"}'
+    released = making.entry("answer.released", "a1", document_sha256=making.document_sha256(empty, salt))
+    entries = (released, making.ENTRIES[5])
+    for document in (empty, ""):
+        without = making.receipt_of(
+            "answer", *entries, document=document, salt_of_document=salt.hex() if document else ""
+        )
+        assert all_hold(checks(without))
+        path.write_text("{}")
+        assert not all_hold(checks(without, files=[path]))
 
 
 # What does not hold
