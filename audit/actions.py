@@ -82,6 +82,7 @@ ACTIONS: dict[str, Action] = {
     "release.begin_check": Action("Began to check outputs"),
     "release.expire": Action("Held outputs expired"),
     "release.recall": Action("Recalled released outputs", Receiver.PERSON),
+    "release.recorded": Action("Recorded what was released"),
     "release.reject": Action("Rejected outputs"),
     "release.release": Action("Released outputs", Receiver.PERSON),
     "release.request_changes": Action("Asked for changes of the outputs"),

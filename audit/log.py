@@ -1,6 +1,7 @@
 """The one writer of the audit log."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
@@ -20,7 +21,7 @@ class Actor(Protocol):
     email: str
 
 
-def record(
+def record(  # noqa: PLR0913 -- an entry has this many parts, each named at the call
     action: str,
     *,
     by: Actor,
@@ -28,12 +29,14 @@ def record(
     dataset_id: UUID | str = "",
     person_id: UUID | str = "",
     changes: Mapping[str, tuple[object, object]] | None = None,
+    at: datetime | None = None,
     **detail: object,
 ) -> Entry:
     """Write one entry in the caller's transaction.
 
     `changes` maps a field to (old, new). `detail` must be something that auditors may read: ids, counts and names,
-    never private rows. A model whose text they may not read has an `audit_label`.
+    never private rows. A model whose text they may not read has an `audit_label`. `at`: when it happened, if the moment
+    at which it is written depends on private rows.
     Raises RuntimeError outside a transaction: an unlogged change must not be possible. Raises ValueError for an action
     that `audit.actions` does not list.
     """
@@ -41,7 +44,7 @@ def record(
         raise ValueError(f"Add {action!r} to audit/actions.py, and say who receives something by it.")
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.log.record() must run inside the transaction it documents.")
-    now = timezone.now()
+    now = (at or timezone.now()).astimezone(UTC)
     fields = {
         "action": action,
         "actor_id": str(by.pk),

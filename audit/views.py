@@ -2,19 +2,19 @@
 
 from uuid import UUID
 
-from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import export as export_files
-from audit import queries, receipts, services
+from audit import queries, receipt_pages, receipts, services
 from audit.forms import SearchForm
 from audit.models import Entry
 from common.heavy_views import computing
-from common.http import UserRequest, as_json, found
+from common.http import UserRequest, found
 
 
 @require_safe
@@ -57,10 +57,9 @@ def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
     """Send the receipt of an entry to those who oversee; before there is one, go back and say so."""
     item = found(queries.provable(request.user), key=pk)
     proven = receipts.for_entries([item], kind="entry")
-    if proven is None:
-        messages.info(request, "The log will be signed with this entry within a minute. Try again then.")
-        return redirect("audit:entry", pk)
-    return as_json(proven, name=f"weir-receipt-{pk}.json")
+    return receipt_pages.sent(
+        request, proven, name=f"weir-receipt-{pk}.json", back=reverse("audit:entry", args=[pk])
+    )
 
 
 @require_POST

@@ -85,6 +85,12 @@ def may_read_ledger(user: User, promise: Promise) -> str | None:
     return None if user.is_auditor else is_owner(user, promise)
 
 
+def may_have_receipt(user: User, answer: Answer) -> str | None:
+    """Whoever may read an answer may have its receipt, which holds nothing else."""
+    seen = Answer.objects.visible_to(user).filter(pk=answer.pk).exists()
+    return None if seen else "Only those who may read an answer can have its receipt."
+
+
 def is_of_a_scientist(user: User, budget: Budget) -> str | None:
     if budget.is_everybody:
         return "This budget is everybody's: it grows with each sampled mock, and nothing else changes it."

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", answers.index, name="index"),
     path("<uuid:pk>/", answers.answer, name="answer"),
     path("<uuid:pk>/download/<slug:form>/", answers.download, name="download"),
+    path("<uuid:pk>/receipt/", answers.receipt, name="receipt"),
     path("<uuid:pk>/rows/", table_answer.rows, name="table_rows"),
     path("<uuid:pk>/withdraw/", code.withdraw, name="withdraw"),
     path("trials/<uuid:pk>/", code.trial, name="trial"),

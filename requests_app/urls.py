@@ -45,6 +45,7 @@ urlpatterns = [
     path("releases/<uuid:pk>/decide/", releases.decide, name="decide"),
     path("releases/<uuid:pk>/recall/", releases.recall, name="recall"),
     path("releases/<uuid:pk>/record/", releases.record, name="record"),
+    path("releases/<uuid:pk>/receipt/", releases.receipt, name="receipt"),
     path("outputs/<uuid:pk>/", outputs.preview, name="output"),
     path("outputs/<uuid:pk>/verdict/", outputs.verdict, name="output_verdict"),
     path("outputs/<uuid:pk>/held/", outputs.download_held, name="download_held"),

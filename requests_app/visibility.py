@@ -9,7 +9,7 @@ from uuid import UUID
 
 from accounts.models import User
 from requests_app import rules, workflow
-from requests_app.models import CodeRequest, Review, Run, Version
+from requests_app.models import CodeRequest, Release, Review, Run, Version
 
 
 class CommentLike(Protocol):
@@ -157,6 +157,15 @@ def announces_verdict(review: Review) -> bool:
 def record_names_reviewers(item: CodeRequest) -> bool:
     """Return whether a release's record names reviewers. On a blinded dataset it does not: its author may read it."""
     return not item.dataset.blinded
+
+
+def may_have_receipt(user: User, release: Release) -> str | None:
+    """Allow who reads the hashes of the released files to have the receipt, which holds them; also after a recall."""
+    if user.oversees:
+        return "A release's receipt holds the hashes of its files: it is for the author, the owner and reviewers."
+    if not release.document_salt:
+        return "This release has no receipt: it was decided before there were any."
+    return rules.may_read_record(user, release)
 
 
 PRIVATE_FACTS = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from weir import cards
+from weir import cards, handed
 from weir.errors import NoSuchName, NotOffered
 from weir.frames import data_frame
 from weir.readings import Reading
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
+
+    from weir.receipts import Receipt
+    from weir.transport import Transport
 
 Figure: TypeAlias = float | str | None
 Pair: TypeAlias = tuple[Figure, Figure]
@@ -38,7 +41,7 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
     ['mean', 'mean_low', 'mean_high', 'n', 'n_low', 'n_high']
     """
 
-    __slots__ = ("details", "reading", "result", "text")
+    __slots__ = ("details", "reading", "result", "text", "transport")
 
     def __init__(
         self,
@@ -47,8 +50,9 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
         *,
         reading: Reading | None = None,
         details: Mapping[str, Any] | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        self.text, self.result = text, result
+        self.text, self.result, self.transport = text, result, transport
         self.reading, self.details = reading or Reading(), dict(details or {})
 
     # What it says
@@ -93,6 +97,24 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
     def notes(self) -> list[str]:
         """What to know before the figures are used, in sentences."""
         return [str(each) for each in self.details.get("notes") or ()]
+
+    def receipt(self, wait: float = 90) -> Receipt:
+        """Return the receipt: these figures, their charge, and the proof that the portal's log holds both.
+
+        answer.receipt().save("answer.receipt.json"). Waits at most `wait` seconds for the log to be signed, which
+        happens once a minute. Raises NotOffered if it is not there by then, and for mock answers.
+        """
+        if self.transport is None:
+            raise NotOffered(
+                "This answer does not come from a portal, or it was copied or stored. Get a receipt by its id: "
+                "portal.answers.receipt(…)."
+            )
+        return handed.receipt(self.transport, f"answers/{self.details['id']}/", wait)
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """Return what is stored and copied: everything but the connection."""
+        names = ("details", "reading", "result", "text")
+        return None, {**{name: getattr(self, name) for name in names}, "transport": None}
 
     # As a number or an array
 

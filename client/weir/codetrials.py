@@ -106,7 +106,7 @@ class CodeTrial(Thing):
         found = waited(self._transport, wait, made, quiet=self._quiet)
         if found["state"] == "voided":
             limits.note(-charged)
-        return cast("CodeAnswer", answer_of(self.text, found))
+        return cast("CodeAnswer", answer_of(self.text, found, transport=self._transport))
 
     def withdraw(self) -> None:
         """Withdraw the answer that was asked for last, and get its charge back.

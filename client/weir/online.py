@@ -82,7 +82,9 @@ class Online:
         again = "ask the same questions again, which costs nothing"
         found = self._waited(asked.text, f"batches/{made['id']}/", made, again)
         each = zip(asked.items(), found["answers"], strict=True)
-        return {name: answer_of(one.text, answer, one.reading) for (name, one), answer in each}
+        return {
+            name: answer_of(one.text, answer, one.reading, self.transport) for (name, one), answer in each
+        }
 
     def priced(self, text: str, body: Mapping[str, Any], terms: Mapping[str, Any]) -> Price:
         """Price the question of a body."""
@@ -103,7 +105,7 @@ class Online:
         found = self._waited(text, f"answers/{made['id']}/", made, again, shown)
         if found["state"] == "voided":
             limits.note(-charged)
-        return answer_of(text, found, reading)
+        return answer_of(text, found, reading, self.transport)
 
     def try_code(self, asked: Mapping[str, Any], terms: Mapping[str, float]) -> CodeTrial:
         body = {"question": asked, **terms}
@@ -148,7 +150,12 @@ class Online:
         raise WeirError(f"The answer has not come for a day. Look again later: {again}.")
 
 
-def answer_of(text: str, found: Mapping[str, Any], reading: Reading | None = None) -> Answer:
+def answer_of(
+    text: str,
+    found: Mapping[str, Any],
+    reading: Reading | None = None,
+    transport: Transport | None = None,
+) -> Answer:
     """Return the answer that the portal's JSON holds. Raises a WeirError if nothing was released."""
     state = found["state"]
     if state == "voided":
@@ -167,7 +174,8 @@ def answer_of(text: str, found: Mapping[str, Any], reading: Reading | None = Non
     details = {**found, "notes": [note for note in notes if note]}
     result, rows = found["result"], found.get("rows")  # rows: what HAVING, ORDER BY and LIMIT in SQL show
     kind = _KINDS.get(str(found.get("kind")), Answer)
-    return kind(text, result if rows is None else {**result, "lines": rows}, reading=reading, details=details)
+    shown = result if rows is None else {**result, "lines": rows}
+    return kind(text, shown, reading=reading, details=details, transport=transport)
 
 
 _KINDS: dict[str, type[Answer]] = {"code": CodeAnswer, "fit": ModelAnswer, "table": TableAnswer}

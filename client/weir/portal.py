@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from weir import limits
+from weir import handed, limits
 from weir.answers import Answer
 from weir.audit import AuditLog
 from weir.coderequests import CodeRequest
@@ -15,6 +15,7 @@ from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
 from weir.online import answer_of
 from weir.people import Person
+from weir.receipts import Receipt
 from weir.releases import Release
 from weir.results import plain_name
 from weir.runs import Run
@@ -35,7 +36,15 @@ class Answers:
     def __getitem__(self, answer: str) -> Answer:
         """Return an answer by its id. It costs nothing."""
         found = self._transport.get(f"answers/{answer}/")
-        return answer_of(str(found["question"]), found)
+        return answer_of(str(found["question"]), found, transport=self._transport)
+
+    def receipt(self, answer: str, wait: float = 90) -> Receipt:
+        """Return the receipt of an answer by its id: its figures, its charge, and the proof that the log holds both. Of
+        an answer that is not there, or lost, that of the charge.
+
+        Waits at most `wait` seconds for the log to be signed. Raises NotOffered if it is not there by then.
+        """
+        return handed.receipt(self._transport, f"answers/{checked_id(answer)}/", wait)
 
     def withdraw(self, answer: str) -> None:
         """Withdraw code whose turn has not come, by the id of its answer, and get its charge back.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weir import cards
+from weir import cards, handed
+from weir.receipts import Receipt
 from weir.results import Results, read
 from weir.things import Thing
 
@@ -138,6 +139,14 @@ class Release(Thing):
     def record(self) -> dict[str, Any]:
         """The machine-readable record: the code, the data, the decision, and the files with their hashes."""
         return dict(self._transport.get(f"{self._address}record/"))
+
+    def receipt(self, wait: float = 90) -> Receipt:
+        """Return the receipt: the record as its author reads it, and the proof that the portal's log holds it.
+
+        release.receipt().save("release.receipt.json"). Waits at most `wait` seconds for the log to be signed, which
+        happens once a minute. Raises NotOffered if it is not there by then.
+        """
+        return handed.receipt(self._transport, self._address, wait)
 
     def begin(self) -> Release:
         """Begin the output check. The files are compared with what has been released meanwhile."""

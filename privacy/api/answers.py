@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 from django_filters import ChoiceFilter, FilterSet, UUIDFilter
 from rest_framework import serializers
 
+from audit.api.signed_log import ReceiptItem, answer_of
 from common import heavy_views
 from common.http import found
 from common.rest.bodies import Item, Parameters
@@ -27,7 +28,7 @@ from privacy.engine.language.wire import decode_display, encode
 from privacy.engine.synthetic_rows import MAX_SYNTHETIC_ROWS
 from privacy.models import AnswerQuerySet
 from privacy.presentation import display_in_words, exports
-from privacy.services import questions
+from privacy.services import questions, receipts
 
 
 class AnswerItem(Item):
@@ -242,6 +243,16 @@ class AnswerFile(Endpoint):
             raise Http404
         display = shown_in(call, answer).display
         return exports.file_of(answer, form, queries.display_of(answer) if display is None else display)
+
+
+class AnswerReceipt(Endpoint):
+    """The receipt of an answer."""
+
+    @reads(ReceiptItem)
+    def get(self, call: Call, pk: UUID) -> dict[str, object]:
+        """Read the receipt: the figures, the charge, and the proof that the log holds both. Without an answer yet, or
+        once it is lost: the charge alone."""
+        return answer_of(receipts.of_answer(the_answer(call, pk), by=call.user))
 
 
 class RowsParameter(Parameters):

@@ -22,6 +22,7 @@ urlpatterns = [
     path("answers/", answers.Answers.as_view(), name="answers"),
     path("answers/<uuid:pk>/", answers.Answer.as_view(), name="answer"),
     path("answers/<uuid:pk>/files/<slug:form>/", answers.AnswerFile.as_view(), name="answer_file"),
+    path("answers/<uuid:pk>/receipt/", answers.AnswerReceipt.as_view(), name="answer_receipt"),
     path("answers/<uuid:pk>/rows/", answers.AnswerRows.as_view(), name="answer_rows"),
     path("answers/<uuid:pk>/withdraw/", code.AnswerWithdraw.as_view(), name="answer_withdraw"),
     path("top-ups/", top_ups.TopUps.as_view(), name="top_ups"),

@@ -109,7 +109,8 @@ def commit(attempt: Attempt, ledger: SubjectLedger) -> LedgerLine:
     ledger.keep(budget.pk, Share(budget.mu, budget.generation))
     _catch_up(answer, ledger.last_line())
     _may_leave_out(answer)
-    attempt.line = budget_ledger.commit(answer.line, by=User.objects.system())
+    # Its receipt says when: the start of its turn, as how long the ledgers took to read depends on who is in them.
+    attempt.line = budget_ledger.commit(answer.line, by=User.objects.system(), at=attempt.begun)
     Answer.objects.filter(pk=answer.pk).update(
         begun_at=attempt.begun, opened_at=timezone.now(), deadline=attempt.deadline
     )

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from audit import documents
 from common import live
 from common.errors import Conflict
 from privacy import notifications
@@ -46,8 +47,16 @@ def release(  # noqa: PLR0913 -- each is named at the call
         answer.result = result
         answer.visible_at = at
         answer.record = facts
-        answer.save(update_fields=["state", "result", "visible_at", "record"])
-        _announce(answer, "answer.released", mu=answer.mu)
+        answer.document_salt = documents.new_salt()
+        answer.save(update_fields=["state", "result", "visible_at", "record", "document_salt"])
+        answer.refresh_from_db(fields=["result", "record"])  # numbers as the database writes them
+        _announce(
+            answer,
+            "answer.released",
+            at=at,  # the moment of this line is a little later, by what storing it took
+            facts={"mu": answer.mu},
+            document_sha256=documents.sha256(answer.document_salt, answer.document),
+        )
         budget = Budget.objects.get(pk=answer.budget_id)
         if budget.is_everybody:
             notifications.sampled_mock_drawn(budget.promise)
@@ -83,10 +92,10 @@ def _close(answer: Answer, state: Answer.State, **detail: str) -> None:
     with transaction.atomic():
         waiting = Answer.objects.filter(pk=answer.pk, state=Answer.State.PENDING)
         if waiting.update(state=state, record=detail):
-            _announce(answer, f"answer.{state}", **detail)
+            _announce(answer, f"answer.{state}", facts=detail)
 
 
-def _announce(answer: Answer, action: str, **detail: str | float) -> None:
-    record(action, answer.budget, by=answer.budget.scientist, on=answer, facts=detail)
+def _announce(answer: Answer, action: str, **detail: object) -> None:
+    record(action, answer.budget, by=answer.budget.scientist, on=answer, **detail)
     live.changed("user", answer.budget.scientist_id)
     live.changed("answer", answer.pk)

@@ -9,6 +9,7 @@ charge that a later error undoes.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
 
@@ -158,10 +159,13 @@ def _use_threshold(budget: Budget, promise: Promise) -> None:
     budget.save(update_fields=["thresholds_used"])
 
 
-def commit(line: LedgerLine, *, by: User) -> LedgerLine:
-    """Make a reservation final, before any row is read. Raises Conflict when it is already settled."""
+def commit(line: LedgerLine, *, by: User, at: datetime | None = None) -> LedgerLine:
+    """Make a reservation final, before any row is read. Raises Conflict when it is already settled.
+
+    `at`: what the log calls its time, now if None.
+    """
     with _durably():
-        return _settle(line, LedgerLine.Kind.COMMIT, by=by)
+        return _settle(line, LedgerLine.Kind.COMMIT, by=by, at=at)
 
 
 def void(line: LedgerLine, *, by: User) -> LedgerLine:
@@ -258,7 +262,7 @@ def rests_on_constants(budget: Budget, *also: Charge) -> bool:
     return int(total) + sum(each.units for each in also) > CAP
 
 
-def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:
+def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User, at: datetime | None = None) -> LedgerLine:
     locked = Budget.objects.select_for_update().get(pk=line.budget_id)
     if LedgerLine.objects.filter(settles=line).exists():
         raise Conflict("This reservation has been settled already.")
@@ -276,7 +280,7 @@ def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:
         cells=line.cells,
         settles=line,
     )
-    _record(f"budget.{kind}", settled, by=by, of=line)
+    _record(f"budget.{kind}", settled, by=by, of=line, at=at)
     return settled
 
 
@@ -325,6 +329,7 @@ def _short(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> S
     return Shortage(units=int(added[place]), left=left, questions=len(charges))
 
 
-def _record(action: str, line: LedgerLine, *, by: User, of: LedgerLine) -> None:
+def _record(action: str, line: LedgerLine, *, by: User, of: LedgerLine, at: datetime | None = None) -> None:
     """Write an entry. `of`: the reservation, whose share of the budget was reserved, charged or given back."""
-    record(action, line.budget, by=by, on=line, units=line.units, share=percent(of.units / CAP))
+    share = percent(of.units / CAP)
+    record(action, line.budget, by=by, on=line, at=at, units=line.units, share=share)

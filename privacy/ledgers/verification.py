@@ -13,6 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
+from audit import documents
 from audit.models import Entry
 from datasets import storage
 from privacy.declarations import spec_of
@@ -29,6 +30,8 @@ from privacy.models import Answer, Budget, LedgerLine, Promise
 
 ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
 BATCH = 2000
+WITH_FIGURES = 50
+"""Answers with their figures that are read at once: some are megabytes."""
 
 
 def faults(promise: Promise) -> list[str]:
@@ -37,7 +40,13 @@ def faults(promise: Promise) -> list[str]:
     found = list(_shares(promise, budgets))
     for budget in budgets:
         found += _Replay(budget, promise.cells.size).run()
-    return [*found, *_answers(promise), *_people(promise, budgets), *_names_of_people(promise)]
+    return [
+        *found,
+        *_answers(promise),
+        *_released(promise),
+        *_people(promise, budgets),
+        *_names_of_people(promise),
+    ]
 
 
 def _shares(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
@@ -166,6 +175,7 @@ def _releases(line: LedgerLine, query: Query) -> int:
 def _answers(promise: Promise) -> Iterator[str]:
     """Yield answers that were released without a committed charge for the noise that was drawn."""
     rows = Answer.objects.filter(budget__promise=promise).select_related("line__settled_by", "budget")
+    rows = rows.defer("result", "record")
     for answer in rows.iterator(chunk_size=BATCH):
         settled = getattr(answer.line, "settled_by", None)
         kind = settled.kind if settled else None
@@ -180,6 +190,27 @@ def _answers(promise: Promise) -> Iterator[str]:
             purpose.get("kind", Answer.Kind.QUERY),
         ):
             yield f"Answer {answer.pk} answers another question than line {answer.line_id} paid for."
+
+
+def _released(promise: Promise) -> Iterator[str]:
+    """Yield answers that are not what the audit log committed to when they were released.
+
+    Entries of earlier versions hold no commitment, and their answers no salt.
+    """
+    entries = Entry.objects.filter(
+        action="answer.released", object_type="answer", dataset_id=str(promise.dataset_id)
+    )
+    logged: dict[str, str] = {}
+    for pk, detail in entries.order_by("id").values_list("object_id", "detail").iterator(chunk_size=BATCH):
+        logged.setdefault(pk, detail.get("document_sha256", ""))
+    rows = Answer.objects.filter(budget__promise=promise, state=Answer.State.RELEASED)
+    for answer in rows.iterator(chunk_size=WITH_FIGURES):
+        expected = logged.pop(str(answer.pk), "")
+        is_of_earlier_version = not (expected or answer.document_salt)
+        if not is_of_earlier_version and not documents.is_of(expected, answer.document_salt, answer.document):
+            yield f"Answer {answer.pk} differs from what the audit log says was released."
+    for pk in logged:
+        yield f"Answer {pk} was released, as the audit log says, but it is missing."
 
 
 def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:

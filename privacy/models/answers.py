@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from audit import documents
 from common.models import BaseModel
 from datasets.models import Revision
 from privacy.models.budgets import Budget, LedgerLine
@@ -76,6 +77,8 @@ class Answer(BaseModel):
     """When the scientist first opened the answer."""
     result = models.JSONField(null=True, blank=True)
     record = models.JSONField(default=dict)
+    document_salt = models.CharField(max_length=64, blank=True)
+    """Hides the document in the log's entry; "" if it was released by a version whose entries hold none."""
 
     objects: ClassVar[models.Manager["Answer"]] = AnswerQuerySet.as_manager()
 
@@ -95,6 +98,11 @@ class Answer(BaseModel):
 
     def __str__(self) -> str:
         return f"Answer for {self.budget}"
+
+    @property
+    def document(self) -> str:
+        """What its receipt is about, as text that can be written again at any time from what is stored."""
+        return documents.text({"answer": str(self.pk), "result": self.result, "record": self.record})
 
     @property
     def is_out(self) -> bool:

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
+from audit import receipt_pages
 from common.http import UserRequest
 from common.pages import paginated, show
 from datasets.models import Dataset
@@ -23,7 +25,7 @@ from privacy.models import Answer, AnswerQuerySet, Budget
 from privacy.presentation import display_in_words, exports, noise_advice, svg_charts, words
 from privacy.presentation.joint_intervals import Together, together
 from privacy.presentation.svg_charts import Bar, Column, Share
-from privacy.services import guides, questions
+from privacy.services import guides, questions, receipts
 from privacy.views import code_answer, model_answer, programs, question_links, table_answer
 from privacy.views.shared import WIDTHS, about, cost, the_answer
 
@@ -290,3 +292,12 @@ def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
         raise Http404
     display = question_links.display_in(request, item, queries.display_of(item))
     return exports.file_of(item, form, display)
+
+
+@require_safe
+def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Download the receipt of the answer or, before it is out, of its charge."""
+    item = the_answer(request, pk)
+    found = receipts.of_answer(item, by=request.user)
+    name = f"{item.budget.promise.dataset.name}-{item.pk.hex[:8]}-receipt.json"
+    return receipt_pages.sent(request, found, name=name, back=reverse("privacy:answer", args=[pk]))

@@ -8,6 +8,7 @@ from django_filters import ChoiceFilter, FilterSet, UUIDFilter
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from audit.api.signed_log import ReceiptItem, answer_of
 from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, lists, reads
 from common.rest.grants import Call, one, within
@@ -15,7 +16,7 @@ from common.rest.references import ContactReference, DatasetReference
 from requests_app import models, queries, rules, visibility, workflow
 from requests_app.api.outputs import OutputItem, readable_in
 from requests_app.api.parts import RequestReference, RunReference, reads_private
-from requests_app.services import releases
+from requests_app.services import receipts, releases
 
 
 class ReleaseLine(Item):
@@ -174,3 +175,13 @@ class ReleaseRecord(Endpoint):
     def get(self, call: Call, pk: UUID) -> dict[str, Any]:
         """Read the record: the code, the data, the decision, and the released files with their hashes."""
         return queries.record_for(call.user, release_of(call, pk))
+
+
+class ReleaseReceipt(Endpoint):
+    """The receipt of a release."""
+
+    @reads(ReceiptItem, scope=("work", "review"))
+    def get(self, call: Call, pk: UUID) -> dict[str, object]:
+        """Read the receipt: the record as its author reads it, and the proof that the log holds it. For the author, the
+        owner and the reviewers, also after a recall."""
+        return answer_of(receipts.of_release(release_of(call, pk), by=call.user))

@@ -40,6 +40,7 @@ urlpatterns = [
     path("releases/<uuid:pk>/decide/", releases.ReleaseDecide.as_view(), name="release_decide"),
     path("releases/<uuid:pk>/recall/", releases.ReleaseRecall.as_view(), name="release_recall"),
     path("releases/<uuid:pk>/record/", releases.ReleaseRecord.as_view(), name="release_record"),
+    path("releases/<uuid:pk>/receipt/", releases.ReleaseReceipt.as_view(), name="release_receipt"),
     path("outputs/<uuid:pk>/", outputs.Output.as_view(), name="output"),
     path("outputs/<uuid:pk>/file/", outputs.OutputFile.as_view(), name="output_file"),
     path("outputs/<uuid:pk>/preview/", outputs.OutputPreview.as_view(), name="output_preview"),

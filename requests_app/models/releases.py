@@ -106,6 +106,8 @@ class Release(BaseModel):
     decided_at = models.DateTimeField(null=True, blank=True)
     comment = models.TextField(blank=True, max_length=4000)
     record = models.JSONField(default=dict)
+    document_salt = models.CharField(max_length=64, blank=True)
+    """Hides the author's record in the log's entry; "" if a version released it whose entries hold none."""
     recall_reason = models.CharField(max_length=500, blank=True)
     recalled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     recalled_at = models.DateTimeField(null=True, blank=True)

@@ -3,6 +3,7 @@
 from dataclasses import asdict, fields
 from typing import Any
 
+from audit import documents
 from requests_app.code import fingerprint
 from requests_app.models import Output, Release, Run, Version
 from requests_app.outputs import disclosure_checks, viewed
@@ -108,6 +109,11 @@ def for_author(record: dict[str, Any]) -> dict[str, Any]:
         for output in record.get("outputs", ())
     ]
     return {**record, "outputs": outputs}
+
+
+def document(record: dict[str, Any]) -> str:
+    """Return what the receipt of a release is about: the author's record, as the database returns it, as text."""
+    return documents.text(for_author(record))
 
 
 def for_auditor(record: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.signin.reauthentication import confirmed_recently
+from audit import receipt_pages
 from common.access import require
 from common.errors import Denied
 from common.http import UserRequest, found
@@ -16,7 +18,7 @@ from requests_app import queries, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
 from requests_app.models import Output, Release
 from requests_app.outputs import run_endings, viewed
-from requests_app.services import releases
+from requests_app.services import receipts, releases
 from requests_app.views import words
 from requests_app.views.runs import run_page
 
@@ -114,3 +116,12 @@ def record(request: UserRequest, pk: UUID) -> HttpResponse:
     response = JsonResponse(content, json_dumps_params={"indent": 2, "sort_keys": True})
     response["Content-Disposition"] = f'attachment; filename="release-{release.pk}.json"'
     return response
+
+
+@require_safe
+def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Download the receipt of a release."""
+    release = _release(request, pk)
+    found = receipts.of_release(release, by=request.user)
+    back = reverse("requests:run", args=[release.run_id])
+    return receipt_pages.sent(request, found, name=f"release-{release.pk}-receipt.json", back=back)

@@ -77,6 +77,7 @@ def run_page(item: Run, user: User) -> dict[str, object]:
         **private,
         **_released(item, release, user),
         "record": _record(release, user),
+        "has_receipt": release is not None and visibility.may_have_receipt(user, release) is None,
     }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from weir.coderequests import CodeRequest
 from weir.command.printed import Printed, UsageError, facts, table
 from weir.command.session import portal_of
-from weir.errors import NotFound
+from weir.errors import NotFound, NotOffered
 from weir.portal import Portal
+from weir.receipts import Receipt
 from weir.runs import Run
 from weir.submissions import Submission
 
@@ -125,3 +126,25 @@ def result(options: Any) -> Printed:
 def _files(paths: list[Any]) -> Printed:
     names = [str(path) for path in paths]
     return Printed(names, "\n".join(names))
+
+
+def receipt(options: Any) -> Printed:
+    """Download the receipt of an answer, a release or a run."""
+    with portal_of(options) as portal:
+        found = _receipt(portal, options.id)
+        path = found.save(options.output or f"{options.id}.receipt.json")
+        return Printed(found.details, f"{path}: verify it with weir verify {path} --pins pins.json.")
+
+
+def _receipt(portal: Portal, id: str) -> Receipt:  # noqa: A002 -- its name everywhere
+    try:
+        return portal.answers.receipt(id)
+    except NotFound:
+        pass
+    try:
+        return portal.releases[id].receipt()
+    except NotFound:
+        release = portal.runs[id].release
+    if release is None:
+        raise NotOffered("Nothing of this run has been released, so there is no receipt.")
+    return release.receipt()

@@ -121,6 +121,13 @@ def _lane(verb: Callable[..., argparse.ArgumentParser]) -> None:
     result = verb("result", lane.result, "Download the results of a request or run, or an answer.")
     result.add_argument("id", metavar="ID")
     result.add_argument("-o", "--output", default=".", metavar="DIR")
+    receipt = verb(
+        "receipt",
+        lane.receipt,
+        "Download the receipt of an answer, a release or a run: weir verify checks it without the portal.",
+    )
+    receipt.add_argument("id", metavar="ID")
+    receipt.add_argument("-o", "--output", metavar="FILE", help="where to save it, if not ID.receipt.json")
 
 
 def _auditing(verb: Callable[..., argparse.ArgumentParser]) -> None:

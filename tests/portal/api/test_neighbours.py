@@ -5,10 +5,12 @@ the runs of both sites wrote the same.
 """
 
 import itertools
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +27,7 @@ from privacy.models import Answer, Batch
 from tests.client import bridge
 from tests.guards.test_api import Call, calls
 from tests.makers import accounts, datasets
+from tests.makers.audit import checkpoint
 from tests.portal import scene
 from tests.portal.api.site import RANDOM, Clock, Heard, Site, least
 from tests.portal.scene import Scene
@@ -77,6 +80,7 @@ IN_BLOCKS = {
 }
 ASKED = "POST /api/v1/budgets/<uuid:pk>/answers/"
 ASKED_TOGETHER = "POST /api/v1/budgets/<uuid:pk>/batches/"
+RECEIPT = "GET /api/v1/answers/<uuid:pk>/receipt/"
 READ_TOGETHER = "GET /api/v1/batches/<uuid:pk>/"
 
 
@@ -125,6 +129,7 @@ a new operation that is not fails until it is here."""
 
 REFUSALS = {403, 404}
 NOT_FOR_SCIENTISTS = {
+    "GET /api/v1/audit/<uuid:pk>/receipt/",
     "GET /api/v1/datasets/<uuid:pk>/ledger/",
     "GET /api/v1/datasets/<uuid:pk>/promise/",
     "GET /api/v1/datasets/<uuid:pk>/reviewers/",
@@ -260,7 +265,16 @@ def told_about_answers(rows: pa.Table, begin: datetime) -> list[Any]:
         ]
         here.scene.ids["batches"] = [str(pk) for pk in Batch.objects.values_list("pk", flat=True)]
         told += [each for call in about for each in here.hear(call, [None])]
+        checkpoint()
+        told += [without_proofs(each) for each in here.hear(by_name[RECEIPT], [None])]
         return [without_figures(each) for each in told]
+
+
+def without_proofs(heard: Heard) -> Heard:
+    """Only what a receipt says: its proofs are random, as the order and the salts of leaves are."""
+    found = json.loads(heard.body)["receipt"]
+    said = [each["payload"] for each in found["entries"]] + [found["document"]]
+    return replace(heard, body="\n".join(said))
 
 
 def without_figures(heard: Heard) -> Any:
@@ -284,4 +298,5 @@ def test_while_questions_are_answered_only_the_figures_differ():
     assert len(released) == len(PAID) + 1  # of the two together, one has been answered
     assert all('"state":"released"' in body and '"released_at":"20' in body for body in released)
     assert [status for name, status, _, _ in told if name == READ_TOGETHER] == [200]
+    assert sum("answer.released" in body for name, _, _, body in told if name == RECEIPT) == len(PAID) + 1
     assert {402, 200, 202} <= {status for name, status, _, _ in told if name == ASKED}

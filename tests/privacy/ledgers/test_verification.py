@@ -308,3 +308,39 @@ def test_lines_and_answers_of_code_are_checked_too(settings, monkeypatch):
     purpose = {**answer.line.purpose, "query": encode_code(median)}
     by_hand("UPDATE privacy_ledgerline SET purpose = %s WHERE id = %s", json.dumps(purpose), answer.line_id)
     assert any("cost does not match" in each for each in faults(share.promise))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "result = jsonb_set(result, '{lines,0,figures,0,value}', '7')",
+        'record = record || \'{"mode": "complete, they say"}\'',
+        "document_salt = ''",
+        "document_salt = 'x'",
+    ],
+)
+def test_an_edited_answer_is_found(edit, budget):
+    answer = Answer.objects.filter(budget=budget, state="released").first()
+    by_hand(f"UPDATE privacy_answer SET {edit} WHERE id = %s", answer.pk)  # noqa: S608
+    assert faults(budget.promise) == [
+        f"Answer {answer.pk} differs from what the audit log says was released."
+    ]
+
+
+def test_a_released_answer_that_is_gone_is_found(budget):
+    answer = Answer.objects.filter(budget=budget, state="released").first()
+    by_hand("UPDATE privacy_answer SET state = 'lost', result = NULL WHERE id = %s", answer.pk)
+    assert f"Answer {answer.pk} was released, as the audit log says, but it is missing." in faults(
+        budget.promise
+    )
+
+
+def test_answers_of_versions_whose_entries_hold_no_hash_are_sound(budget):
+    answer = Answer.objects.filter(budget=budget, state="released").first()
+    by_hand("UPDATE privacy_answer SET document_salt = '' WHERE id = %s", answer.pk)
+    by_hand(
+        "UPDATE audit_entry SET detail = detail - 'document_sha256'"
+        " WHERE action = 'answer.released' AND object_id = %s",
+        str(answer.pk),
+    )
+    assert faults(budget.promise) == []

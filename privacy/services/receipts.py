@@ -1,0 +1,42 @@
+"""Receipts of answers: what was released and charged, with the proof that the log holds it."""
+
+from typing import Any
+
+from accounts.models import User
+from audit import receipts
+from audit.models import Entry
+from common.access import require
+from common.errors import Refused
+from privacy import rules
+from privacy.models import Answer, LedgerLine
+
+
+def of_answer(answer: Answer, *, by: User) -> dict[str, Any] | None:
+    """Return the receipt of an answer, or None while its entries are under no signed checkpoint.
+
+    Before an answer is out, and once it is lost, the receipt is that of the charge alone. An answer that an earlier
+    version released has a receipt without its figures. Raises Denied, and Refused if nothing was charged.
+    """
+    require(rules.may_have_receipt, by, answer)
+    charge = _charge_of(answer)
+    if charge is None:
+        raise Refused("There is no receipt, because nothing was charged.")
+    if not answer.is_out:
+        return receipts.for_entries([charge], kind="charge")
+    released = Entry.objects.filter(
+        action="answer.released", object_type="answer", object_id=str(answer.pk)
+    ).earliest("id")
+    document = answer.document if answer.document_salt else ""
+    return receipts.for_entries(
+        [released, charge], kind="answer", document=document, salt=answer.document_salt
+    )
+
+
+def _charge_of(answer: Answer) -> Entry | None:
+    """Return the entry of an answer's final charge, or None if there is none."""
+    line = LedgerLine.objects.filter(settles=answer.line_id, kind=LedgerLine.Kind.COMMIT).first()
+    if line is None:
+        return None
+    return Entry.objects.filter(
+        action="budget.commit", object_type="ledgerline", object_id=str(line.pk)
+    ).earliest("id")
