@@ -236,11 +236,20 @@ def _entries(receipt: Receipt, signed: Checkpoint) -> Iterator[Check]:
             if action not in {"", facts["action"]}:
                 yield fails(f"{named} is not {action}, as this kind of receipt needs.")
         if len(found) == 2:
-            same = all(found[0][name] == found[1][name] for name in ("dataset_id", "person_id"))
-            yield Check(
-                same, f"The entries are {'' if same else 'not '}of the same dataset and the same person."
-            )
+            yield from _charge(*found)
         yield from _document(receipt, found[0])
+
+
+def _charge(answer: Mapping[str, Any], charge: Mapping[str, Any]) -> Iterator[Check]:
+    """`answer`, `charge`: what the entries say."""
+    same = all(answer[name] == charge[name] for name in ("dataset_id", "person_id"))
+    yield Check(same, f"The entries are {'' if same else 'not '}of the same dataset and the same person.")
+    named = answer["detail"].get("charge")
+    if named is None:
+        yield remark("The entry of the answer does not name its charge, because an earlier version wrote it.")
+        return
+    paid = named == charge["object_id"]
+    yield Check(paid, f"The charge is {'' if paid else 'not '}the one that the entry of the answer names.")
 
 
 def _document(receipt: Receipt, facts: Mapping[str, Any]) -> Iterator[Check]:

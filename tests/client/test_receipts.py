@@ -27,6 +27,7 @@ Compare the checkpoint with theirs.
 Entry 3, answer.released CLOCK, is the leaf of this number under the signed root.
 Entry 5, budget.commit CLOCK, is the leaf of this number under the signed root.
 The entries are of the same dataset and the same person.
+The charge is the one that the entry of the answer names.
 The document is the one that entry 3 records.
 The document is about the answer that the entry names.
 """.replace("CLOCK", CLOCK).strip()
@@ -39,7 +40,14 @@ def with_entry(**changes: Any) -> dict[str, Any]:
 def test_a_receipt_is_verified_in_one_sentence_a_check():
     found = checks(ANSWER)
     assert "\n".join(each.sentence for each in found) == SENTENCES
-    assert [each.ok for each in found] == [True, True, None, True, True, True, True, True]
+    assert [each.ok for each in found] == [True, True, None, True, True, True, True, True, True]
+
+
+def test_an_answer_of_an_earlier_version_does_not_name_its_charge():
+    older = making.entry("answer.released", "a1", facts={"mu": 0.1})
+    found = checks(making.receipt_of("answer", older, making.ENTRIES[5]))
+    assert all_hold(found)
+    assert any(each.ok is None and "does not name its charge" in each.sentence for each in found)
 
 
 def test_what_it_says_can_be_read_stored_and_read_again(tmp_path: Path):
@@ -114,6 +122,12 @@ def test_the_figures_in_an_answers_file_are_compared(tmp_path: Path):
             [making.ENTRIES[3], making.ENTRIES[5].replace('"p1"', '"p2"')],
             "",
             "not of the same dataset",
+        ),
+        (
+            "answer",
+            [making.ENTRIES[3], making.ENTRIES[5].replace('"l1"', '"l2"')],
+            "",
+            "not the one that the entry of the answer names",
         ),
         (
             "release",

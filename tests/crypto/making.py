@@ -92,7 +92,7 @@ DOCUMENTS = {
 SALTS = {kind: digest(f"salt of the {kind}") for kind in DOCUMENTS}
 RECORDED = {kind: document_sha256(text, SALTS[kind]) for kind, text in DOCUMENTS.items()}
 ENTRIES = {
-    3: entry("answer.released", "a1", document_sha256=RECORDED["answer"], facts={"mu": 0.1}),
+    3: entry("answer.released", "a1", charge="l1", document_sha256=RECORDED["answer"], facts={"mu": 0.1}),
     5: entry("budget.commit", "l1", units=7),
     100: entry("release.recorded", "r1", document_sha256=RECORDED["release"]),
     127: entry("dataset.publish", "d1"),
