@@ -143,7 +143,7 @@ def test_a_signature_is_of_one_kind_alone(notes: ModuleType):
     assert notes.signed_by(NOTE, [as_witness]) == {}
     relabelled = base64.b64encode(as_witness.hash + base64.b64decode(LINES[0].split()[-1])[4:]).decode()
     # The signature would begin with its time: one that does not exist, or one that was not signed.
-    with pytest.raises(ValueError, match="does not exist|is not valid"):
+    with pytest.raises(ValueError, match=r"does not exist|is not valid"):
         notes.signed_by(f"{TEXT}\n— {ORIGIN} {relabelled}\n", [as_witness])
 
 
