@@ -64,7 +64,7 @@ def _chosen(shares: Floats, uniform: Floats) -> Parts:
 
 
 def values_in(column: Mapping[str, Any], parts: Parts, uniform: Floats) -> npt.NDArray[Any]:
-    """Return a value in each part of a column of an answer, by a number in [0, 1) each, as `draw` does. Shape (rows,)."""
+    """Return a value in each part of an answer's column, by numbers in [0, 1), as `draw` does. Shape (rows,)."""
     many = len(column["labels"]) or len(column["edges"]) - 1
     missing = parts == many
     if column["labels"]:
