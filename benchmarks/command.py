@@ -54,7 +54,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--install",
         action="store_true",
-        help="peers, fit_peers, table_peers: first install them into var/peers (about 4 GB; more with CUDA)",
+        help="peers, fit_peers, table_peers: first install them into var/peers (about 5 GB; more with CUDA)",
     )
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.parts) - {*PARTS, *INSIDE}):

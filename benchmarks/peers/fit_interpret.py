@@ -1,6 +1,6 @@
 """InterpretML: differentially private explainable boosting, with its defaults. It protects rows: each person has one.
 
-Bounds and kinds of columns are public. Its composition is Gaussian DP; the noise is NumPy's floating-point noise.
+Bounds and kinds of columns are public. Its composition is Gaussian DP; its noise is floating-point noise.
 """
 
 from typing import Any
