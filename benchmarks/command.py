@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PARTS = (
     "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "code",
-    "tables", "fit", "peers",
+    "tables", "fit", "peers", "fit_peers", "table_peers",
 )  # fmt: skip
 INSIDE = {"accuracy": "privacy", "offline": "client"}
 """Parts of other parts that can be run by themselves."""
@@ -52,7 +52,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="large sizes too (10^7 rows)")
     parser.add_argument("--cold", action="store_true", help="launch, client: also install them afresh")
     parser.add_argument(
-        "--install", action="store_true", help="peers: first install them into var/peers (about 1.5 GB)"
+        "--install",
+        action="store_true",
+        help="peers, fit_peers, table_peers: first install them into var/peers (about 5 GB; more with CUDA)",
     )
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.parts) - {*PARTS, *INSIDE}):

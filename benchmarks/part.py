@@ -12,7 +12,18 @@ from django.core.management import call_command
 
 from benchmarks.surroundings import CLIENT, start_servers
 
-WITHOUT_SERVERS = {"launch", "gates", "channels", "accuracy", "code", "tables", "fit", "offline"}
+WITHOUT_SERVERS = {
+    "launch",
+    "gates",
+    "channels",
+    "accuracy",
+    "code",
+    "tables",
+    "fit",
+    "fit_peers",
+    "table_peers",
+    "offline",
+}
 
 
 def main() -> None:

@@ -6,9 +6,7 @@ these. scikit-learn fits the same sparse matrix without privacy, in the environm
 (`benchmarks/run peers --install`); if it is not there, its lines are left out.
 """
 
-import json
 import math
-import subprocess
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from causaldata import cps_mixtape
 from scipy.special import expit
 from scipy.stats import rankdata
 
+from benchmarks import installing
 from benchmarks.measuring import Goal, Measure, Of, median, took, versus
 from privacy.engine import fit_rows, training
 from privacy.engine.accounting import noise_mu
@@ -47,8 +46,7 @@ from privacy.engine.plan.learning import explicit
 
 Floats = npt.NDArray[np.float64]
 DELTA = 1e-6
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / "var" / "peers" / "diffprivlib" / "bin" / "python"
+SECONDS = 900
 AS_GOOD = Goal(limit=0.99, at_least=True)
 AS_FAST = Goal(limit=1.0, of=Of.RATIO)
 
@@ -142,24 +140,48 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
         yield from one(task, draws, rounds)
 
 
-def one(task: Task, draws: int, rounds: int) -> Iterator[Measure]:
-    data, mu = DATA[task.data](), noise_mu(1.0, DELTA)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A task as it is trained at a promise. `tests`: who is held out. Shape (people,)."""
+
+    plan: FitPlan
+    sigma: int
+    data: Data
+    found: fit_rows.Outcomes
+    tests: npt.NDArray[np.bool_]
+
+    def choose(self, who: npt.NDArray[np.bool_]) -> fit_rows.Chosen:
+        offsets = np.arange(self.data.people + 1)
+        return fit_rows.choose(self.plan, self.data.rows, offsets, self.found, who)
+
+    def trained(self) -> training.Trained:
+        return training.train(self.plan, self.choose(~self.tests), self.sigma)
+
+
+def ready(task: Task, epsilon: float) -> Ready:
+    data, mu = DATA[task.data](), noise_mu(epsilon, DELTA)
     fit = Fit(task.outcome, task.features, task.hidden)
     asked = explicit(
         Query(table=task.data, measure=fit), data.rows.table, public_size=data.people, mu=mu
     ).measure
     plan = plan_fit(asked, data.rows.table)  # type: ignore[arg-type]  # `explicit` keeps the kind of measure
-    sigma = math.ceil(ONE * math.sqrt(plan.releases) / mu)
-    offsets = np.arange(data.people + 1)
-    found = fit_rows.outcomes(task.outcome, plan, data.rows, offsets, EVERYWHERE)
-    tests = fit_rows.testers(data.digests, fit.test_share)
-    train, test = (fit_rows.choose(plan, data.rows, offsets, found, who) for who in (~tests, tests))
+    return Ready(
+        plan=plan,
+        sigma=math.ceil(ONE * math.sqrt(plan.releases) / mu),
+        data=data,
+        found=fit_rows.outcomes(task.outcome, plan, data.rows, np.arange(data.people + 1), EVERYWHERE),
+        tests=fit_rows.testers(data.digests, fit.test_share),
+    )
+
+
+def one(task: Task, draws: int, rounds: int) -> Iterator[Measure]:
+    here = ready(task, 1.0)
+    plan, sigma, tests = here.plan, here.sigma, here.tests
+    train, test = here.choose(~tests), here.choose(tests)
     with noise_off():
         whole = score(plan, training.train(plan, train, sigma).predict(test), test.y)
     noisy = [score(plan, training.train(plan, train, sigma).predict(test), test.y) for _ in range(draws)]
-    theirs = sklearn(
-        task, plan, fit_rows.choose(plan, data.rows, offsets, found, found.people), ~tests, rounds
-    )
+    theirs = sklearn(task, plan, here.choose(here.found.people), ~tests, rounds)
     name = SCORES[plan.family]
     beside = f"; scikit-learn {score(plan, theirs[1], test.y):.4f}" if theirs else ""
     yield Measure(
@@ -196,7 +218,7 @@ def sklearn(
     task: Task, plan: FitPlan, everybody: fit_rows.Chosen, train: npt.NDArray[np.bool_], rounds: int
 ) -> tuple[float, Floats] | None:
     """Return the processor time of scikit-learn in ms and what it predicts for those who test; None without it."""
-    if not PYTHON.exists():
+    if not installing.is_installed("diffprivlib"):
         return None
     codes, slopes, xs = written_out(everybody.places)
     with tempfile.TemporaryDirectory() as room:
@@ -210,10 +232,11 @@ def sklearn(
             "width": plan.width,
             "rounds": rounds,
         }
-        command = [str(PYTHON), str(ROOT / "benchmarks" / "peers" / "fit_sklearn.py"), json.dumps(job)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)  # noqa: S603 our own
+        told = installing.asked("diffprivlib", "fit_sklearn", job, SECONDS)
+        if isinstance(told, str):
+            raise RuntimeError(f"scikit-learn: {told}")
         found: Floats = np.load(predicted)
-    return json.loads(done.stdout)["ms"], found[:, [1]] if plan.family == "logistic" else found
+    return told[0]["ms"], found[:, [1]] if plan.family == "logistic" else found
 
 
 def written_out(placed: fit_rows.Placed) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats]:

@@ -4,11 +4,8 @@ Each is installed in an environment of its own (`benchmarks/run peers --install`
 `benchmarks/peers/ask_*.py`. One that is not installed is skipped with a line.
 """
 
-import json
 import math
 import statistics
-import subprocess
-import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
+from benchmarks import installing
 from benchmarks.measuring import Goal, Measure, Of, Took, median, repeated, versus
 from benchmarks.parts.privacy import LABELS, PLANS, PROMISE, QUERIES, SPEC, Answering, synthetic
 from datasets.reading import subject_order
@@ -29,9 +27,6 @@ from privacy.engine.plan.pricing import offer_for_mu
 from privacy.engine.release import measure
 from privacy.ledgers.person_ledger import SubjectLedger
 
-ROOT = Path(__file__).resolve().parents[2]
-ASKING = ROOT / "benchmarks" / "peers"
-INSTALLED = ROOT / "var" / "peers"
 NAMES = {
     "count": "count",
     "sum": "sum",
@@ -59,10 +54,6 @@ class Peer:
     is_timed: bool = True
     times_less: float | None = None
 
-    @property
-    def python(self) -> Path:
-        return INSTALLED / self.package / "bin" / "python"
-
 
 PEERS = (
     Peer(name="OpenDP, Gaussian", package="opendp", mechanism="gaussian", times_less=25),
@@ -85,14 +76,9 @@ class Data:
 
 
 def measures(chosen: Namespace) -> Iterator[Measure]:
-    if chosen.install:
-        install()
-    missing = sorted({peer.package for peer in PEERS if not peer.python.exists()})
-    for package in missing:
-        yield Measure(
-            name=package, ours=0, unit="", note="skipped: benchmarks/run peers --install installs it"
-        )
-    peers = [peer for peer in PEERS if peer.package not in missing]
+    there: set[str] = set()
+    yield from installing.installed([peer.package for peer in PEERS], install=chosen.install, found=there)
+    peers = [peer for peer in PEERS if peer.package in there]
     if not peers:
         return
     rows, rounds, draws = (20_000, 1, 3) if chosen.quick else (10**6, 3, 25)
@@ -102,14 +88,6 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
         for parts in (1, SHARED_BY):
             yield from errors(small, SIMPLE, peers, parts, draws)
             yield from errors(large, ("group means",), peers, parts, max(3, draws // 5))
-
-
-def install() -> None:
-    for package in sorted({peer.package for peer in PEERS}):
-        folder, wanted = INSTALLED / package, ASKING / f"{package}.txt"
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)  # noqa: S603 our own
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
-        subprocess.run([*pip, "--requirement", str(wanted)], check=True)  # noqa: S603 our own
 
 
 def made(folder: Path, rows: int) -> Data:
@@ -135,9 +113,10 @@ def asked(peer: Peer, data: Data, queries: Sequence[str], parts: int, draws: int
         "delta": delta / parts,
         "rho": accounting.zcdp_rho(epsilon, delta) / parts,
     }
-    command = [str(peer.python), str(ASKING / f"ask_{peer.package}.py"), json.dumps(job)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIME_LIMIT)  # noqa: S603 our own
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    found = installing.asked(peer.package, f"ask_{peer.package}", job, TIME_LIMIT)
+    if isinstance(found, str):
+        raise RuntimeError(f"{peer.name}: {found}")
+    return found
 
 
 # Time

@@ -33,7 +33,7 @@ def draw(table: Mapping[str, Any], rows: int, seed: int = 0) -> dict[str, npt.ND
     source = np.random.default_rng(seed)
     parts = draw_parts(table, rows, source)
     return {
-        column["name"]: _values(column, parts[place], source.random(rows))
+        column["name"]: values_in(column, parts[place], source.random(rows))
         for place, column in enumerate(table["columns"])
     }
 
@@ -63,7 +63,8 @@ def _chosen(shares: Floats, uniform: Floats) -> Parts:
     return parts
 
 
-def _values(column: Mapping[str, Any], parts: Parts, uniform: Floats) -> npt.NDArray[Any]:
+def values_in(column: Mapping[str, Any], parts: Parts, uniform: Floats) -> npt.NDArray[Any]:
+    """Return a value in each part of an answer's column, by numbers in [0, 1), as `draw` does. Shape (rows,)."""
     many = len(column["labels"]) or len(column["edges"]) - 1
     missing = parts == many
     if column["labels"]:

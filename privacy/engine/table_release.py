@@ -130,7 +130,7 @@ def _figures(plan: TablePlan, tables: Sequence[NoisyTable], steps: Sequence[Step
         "people": people,
         "people_error": Z95 * people_sd,
         "focus": None if plan.focus is None else plan.columns[plan.focus].name,
-        "columns": [_described(column) for column in plan.columns],
+        "columns": [described(column) for column in plan.columns],
         "root": root,
         "shares": _rounded(shares[root]),
         "tree": [
@@ -152,7 +152,8 @@ def _share(share: float, sd: float, people_error: float) -> Figure:
     return Figure(name="share", value=round(float(share), DIGITS), half_width=error)
 
 
-def _described(column: ColumnParts) -> dict[str, Any]:
+def described(column: ColumnParts) -> dict[str, Any]:
+    """Return a column as an answer tells it, which `synthetic_rows` draws from."""
     return {
         "name": column.name,
         "kind": str(column.kind),

@@ -59,7 +59,7 @@ def build(rows: pa.Table | None = None, *, answered: bool = True) -> Scene:
     _drafts(owner)
     make.access_request(make.dataset(owner=owner, discoverable=True), scientist)
     _people(cast)
-    return Scene(cast, _ids())
+    return Scene(cast, ids_by_word())
 
 
 def _dataset(owner: User, rows: pa.Table) -> Dataset:
@@ -149,7 +149,7 @@ def _people(cast) -> None:
     make.worker()
 
 
-def _ids() -> dict[str, list[str]]:
+def ids_by_word() -> dict[str, list[str]]:
     models = {model.__name__: model for model in apps.get_models()}
     rows = {
         word: models[kind]._default_manager.order_by(AGE.get(kind, "created_at"))

@@ -110,12 +110,12 @@ class Site:
         given = {} if call.method in {"get", "options"} else {"data": body, "content_type": kind}
         answer = getattr(self.client, call.method)(address, headers={**HEADERS, **self.token}, **given)
         content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-        headers = tuple((name, self._named(value)) for name, value in sorted(answer.items()))
+        headers = tuple((name, self.named(value)) for name, value in sorted(answer.items()))
         return Heard(
-            str(call), answer.status_code, headers, len(content), self._named(content.decode("latin1"))
+            str(call), answer.status_code, headers, len(content), self.named(content.decode("latin1"))
         )
 
-    def _named(self, text: str) -> str:
+    def named(self, text: str) -> str:
         return RANDOM.sub(lambda found: self.names.setdefault(found[0], f"<{len(self.names)}>"), text)
 
 
