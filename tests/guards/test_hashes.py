@@ -23,6 +23,7 @@ REASONS = {
     "accounts/secrets.py:digest": "of secrets of 256 bits; " + INSIDE,
     "accounts/services/registration.py:_hash": "of a secret of 256 bits; " + INSIDE,
     "audit/chain.py:link": "of entries, which hold no more than their reader sees",
+    "audit/documents.py:sha256": "after 32 random bytes, which are given to who reads the document alone",
     "common/fingerprints.py:keyed": KEYED,
     "crypto/notes.py:fingerprint": PUBLIC,
     "crypto/notes.py:hash": PUBLIC,
