@@ -54,7 +54,7 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def receipt(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Send the receipt of an entry to those who oversee; before there is one, go back and say when."""
+    """Send the receipt of an entry to those who oversee; before there is one, go back and say so."""
     item = found(queries.provable(request.user), key=pk)
     proven = receipts.for_entries([item], kind="entry")
     return receipt_pages.sent(
