@@ -24,7 +24,7 @@ def test_a_receipt_is_downloaded_once_the_log_is_signed(as_, budget, answered):
     assert f'href="{receipt}"' in page
     assert "these figures and their charge" in page
     assert f'href="{receipt}"' in owner.get(ledger).content.decode()
-    assert "Try again at" in client.get(receipt, follow=True).content.decode()
+    assert "Try again then" in client.get(receipt, follow=True).content.decode()
     checkpoint()
     sent = client.get(receipt)
     assert sent["Content-Disposition"] == (

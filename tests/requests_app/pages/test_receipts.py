@@ -22,7 +22,7 @@ def test_a_receipt_of_a_release_is_downloaded(client):
     )
     client.force_login(item.author)
     assert f'href="{receipt}"' in client.get(page).content.decode()
-    assert "Try again at" in client.get(receipt, follow=True).content.decode()
+    assert "Try again then" in client.get(receipt, follow=True).content.decode()
     checkpoint()
     sent = client.get(receipt)
     assert f'filename="release-{release.pk}-receipt.json"' in sent["Content-Disposition"]
