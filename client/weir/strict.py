@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +29,7 @@ def parsed(content: bytes | str, what: str, *, most: int | None = None) -> Any:
 
     `most`: how many characters there may be outside strings, and how many strings: small objects take far more memory
     and time than their text. Raises Malformed for more, for what is no JSON, for a name that occurs twice in an object,
-    for NaN and infinities, for numbers of more than `LONGEST_NUMBER` digits, and for what is nested too deeply.
+    for NaN and infinities (1e999 is one), for numbers of more than `LONGEST_NUMBER` digits, and for what is nested too deeply.
     """
     try:
         text = content if isinstance(content, str) else content.decode()
@@ -156,7 +157,10 @@ def _whole(digits: str) -> int:
 
 
 def _number(digits: str) -> float:
-    return float(_short(digits))
+    number = float(_short(digits))
+    if math.isinf(number):
+        raise Wrong("A number is too large.")
+    return number
 
 
 def _short(digits: str) -> str:

@@ -258,6 +258,7 @@ TEXT = json.dumps(ANSWER)
         (b'{"a":' * 1_000_000, "The receipt has more parts"),
         (TEXT.replace('"index": 3', '"index": NaN').encode(), "NaN is not a number"),
         (TEXT.replace('"index": 3', '"index": -Infinity').encode(), "-Infinity is not a number"),
+        (TEXT.replace('"index": 3', '"index": 1e999').encode(), "A number is too large"),
         (TEXT.replace('"index": 3', f'"index": {"9" * 5_000}').encode(), "more than 400 digits"),
         (TEXT.replace('"index": 3', f'"index": 0.{"9" * 5_000}').encode(), "more than 400 digits"),
         (TEXT.replace('"index": 3', '"index": 3, "index": 3').encode(), "“index” occurs twice in one object"),
@@ -266,7 +267,7 @@ TEXT = json.dumps(ANSWER)
         (b'{"a":[' + b"[]," * 3_000_000 + b"[]]}", "The receipt has more parts"),
         (b"{" + b",".join(b'"%d":0' % at for at in range(1_000_000)) + b"}", "The receipt has more parts"),
     ],
-    ids=range(15),
+    ids=range(16),
 )  # fmt: skip
 def test_hostile_files_end_in_a_sentence_and_soon(content: bytes, sentence: str, tmp_path: Path):
     path = tmp_path / "receipt.json"
