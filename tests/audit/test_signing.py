@@ -169,14 +169,14 @@ def test_a_new_key_is_signed_for_by_the_old_one(settings) -> None:
     assert new.origin == old.origin
     assert set(notes.signed_by(handed_over.note, [old.key, new.key])) == {old.key, new.key}
     assert handed_over.public
+    assert Entry.objects.filter(action="checkpoint.key")[0].detail["signed_by_the_old_key"] is True
+    assert set(notes.signed_by(checkpoint(NOW).note, [old.key, new.key])) == {new.key}
     earlier = settings.SECRET_KEY
     with override_settings(SECRET_KEY="n" * 40):
         assert not signing.is_own(old)
         with override_settings(SECRET_KEY_FALLBACKS=[earlier]):
             signing.sign(NOW)
         assert all(map(signing.is_own, LogKey.objects.all())), "Sealed anew, the retired one too."
-    assert Entry.objects.filter(action="checkpoint.key")[0].detail["signed_by_the_old_key"] is True
-    assert set(notes.signed_by(checkpoint(NOW).note, [old.key, new.key])) == {new.key}
 
 
 def test_a_lost_key_is_replaced_by_one_that_signs_alone() -> None:
