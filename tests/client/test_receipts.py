@@ -27,6 +27,7 @@ Compare the checkpoint with theirs.
 Entry 3, answer.released CLOCK, is the leaf of this number under the signed root.
 Entry 5, budget.commit CLOCK, is the leaf of this number under the signed root.
 The entries are of the same dataset and the same person.
+The charge is the one that entry 3 names.
 The document is the one that entry 3 records.
 The document is about the answer that the entry names.
 """.replace("CLOCK", CLOCK).strip()
@@ -39,7 +40,7 @@ def with_entry(**changes: Any) -> dict[str, Any]:
 def test_a_receipt_is_verified_in_one_sentence_a_check():
     found = checks(ANSWER)
     assert "\n".join(each.sentence for each in found) == SENTENCES
-    assert [each.ok for each in found] == [True, True, None, True, True, True, True, True]
+    assert [each.ok for each in found] == [True, True, None, True, True, True, True, True, True]
 
 
 def test_what_it_says_can_be_read_stored_and_read_again(tmp_path: Path):
@@ -76,7 +77,9 @@ def test_the_figures_in_an_answers_file_are_compared(tmp_path: Path):
         return all_hold(checks(ANSWER, files=[path]))
 
     assert holds(json.dumps({"record": {}, "result": result}, indent=2))
-    assert checks(ANSWER, files=[path])[-1].sentence == "answer.json has the figures of the answer."
+    assert checks(ANSWER, files=[path])[-1].sentence == (
+        "answer.json has the figures of the answer. What else it says is not compared."
+    )
     for other in ({"lines": [[24.0625, 2e-07]]}, {"lines": [[24.0625]]}, {}, None, [], 24.0625):
         assert not holds(json.dumps({"result": other}))
     for text in ("", "{", "[]", "{}", '{"result": {}, "result": {}}', f"{' ' * 17_000_000}{{}}"):
@@ -92,6 +95,15 @@ def test_the_figures_in_an_answers_file_are_compared(tmp_path: Path):
         assert all_hold(checks(without))
         path.write_text("{}")
         assert not all_hold(checks(without, files=[path]))
+
+
+def test_what_an_answer_does_not_name_or_leaves_out_is_said():
+    older = making.receipt_of("answer", making.entry("answer.released", "a1"), making.ENTRIES[5])
+    said = [each.sentence for each in checks(older) if each.ok is None]
+    assert "Entry 0 is of an earlier version and names no charge" in said[1]
+    assert said[2].startswith("There is no document: ")
+    stripped = checks({**ANSWER, "document": "", "document_salt": ""})
+    assert stripped[-1].sentence.startswith("There is no document, and the log has one: ")
 
 
 # What does not hold
@@ -114,6 +126,12 @@ def test_the_figures_in_an_answers_file_are_compared(tmp_path: Path):
             [making.ENTRIES[3], making.ENTRIES[5].replace('"p1"', '"p2"')],
             "",
             "not of the same dataset",
+        ),
+        (
+            "answer",
+            [making.ENTRIES[3], making.ENTRIES[4]],
+            "",
+            "The charge is not the one that entry 0 names.",
         ),
         (
             "release",
@@ -180,7 +198,10 @@ def test_what_the_log_has_not_signed_is_not_even_read():
     assert time.process_time() - began < 3
 
 
-def test_what_a_terminal_would_obey_is_not_printed():
+def test_what_a_terminal_would_obey_is_not_printed(tmp_path: Path):
+    path = tmp_path / "a.csv\n\x1b[2K✓ All checks hold.\u202e"
+    path.write_bytes(making.FILE)
+    assert checks(RELEASE, files=[path])[-1].sentence.startswith("a.csv??[2K✓ All checks hold.? is the file")
     found = making.receipt_of("entry", making.entry("\x1b[2J\u202e" + "a" * 500, "x"))
     sentence = checks(found)[-1].sentence
     assert sentence.isprintable()

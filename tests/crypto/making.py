@@ -92,7 +92,8 @@ DOCUMENTS = {
 SALTS = {kind: digest(f"salt of the {kind}") for kind in DOCUMENTS}
 RECORDED = {kind: document_sha256(text, SALTS[kind]) for kind, text in DOCUMENTS.items()}
 ENTRIES = {
-    3: entry("answer.released", "a1", document_sha256=RECORDED["answer"], facts={"mu": 0.1}),
+    3: entry("answer.released", "a1", document_sha256=RECORDED["answer"], facts={"mu": 0.1}, charge="l1"),
+    4: entry("budget.commit", "l2", units=1),
     5: entry("budget.commit", "l1", units=7),
     100: entry("release.recorded", "r1", document_sha256=RECORDED["release"]),
     127: entry("dataset.publish", "d1"),
@@ -162,6 +163,7 @@ def published() -> dict[str, Any]:
     answer = good["answer"]
     first, second = answer["entries"]
     other = example(SIZE + 64)
+    other_charge = proven(example(), 4, ENTRIES[4])
     cases = [(f"a receipt of kind {kind}", trusted, each, True) for kind, each in good.items()]
     cases += [
         ("no witness is pinned", pins(), receipt("charge"), True),
@@ -171,6 +173,7 @@ def published() -> dict[str, Any]:
         ("another salt of the document", trusted, {**answer, "document_salt": SALTS["release"].hex()}, False),
         ("without the document", trusted, {**answer, "document": "", "document_salt": ""}, True),
         ("entries in another order", trusted, {**answer, "entries": [second, first]}, False),
+        ("the charge of another answer", trusted, {**answer, "entries": [first, other_charge]}, False),
         ("another index", trusted, {**answer, "entries": [{**first, "index": 2}, second]}, False),
         ("another salt", trusted, {**answer, "entries": [{**first, "salt": salt(4).hex()}, second]}, False),
         ("a shorter proof", trusted, {**answer, "entries": [{**first, "proof": first["proof"][:-1]}, second]}, False),

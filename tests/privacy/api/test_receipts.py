@@ -81,6 +81,7 @@ def test_a_receipt_proves_figures_and_charge_to_those_who_read_the_answer(scient
     told = {"answer": str(answered.pk), "result": answered.result, "record": answered.record}
     assert json.loads(receipt["document"]) == told
     assert_holds(receipt)
+    assert released["detail"]["charge"] == charge["object_id"]
     assert not all_hold(Receipt({**receipt, "document": receipt["document"] + " "}).verify(pins()))
 
 
@@ -92,7 +93,7 @@ def test_the_entries_tell_no_time_but_the_public_ones_and_nobody_else(scientist,
     assert charge["at"] == answered.begun_at.isoformat()
     person = answered.budget.scientist
     dataset = answered.budget.promise.dataset
-    for entry, detail in ((released, {"facts", "document_sha256"}), (charge, {"units", "share"})):
+    for entry, detail in ((released, {"facts", "charge", "document_sha256"}), (charge, {"units", "share"})):
         assert (entry["person_id"], entry["dataset_id"]) == (str(person.pk), str(dataset.pk))
         assert (set(entry["detail"]), entry["changes"]) == (detail, {})
     assert (released["actor"], charge["actor"]) == (person.email, User.objects.system().email)
