@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import messages
+from django.contrib.messages.storage.fallback import FallbackStorage
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from django.test import Client, override_settings
+from django.http import HttpResponse
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
 from accounts.models import Role
@@ -65,6 +68,17 @@ def test_anybody_checks_the_log_by_what_is_public(client: Client, signed: Any) -
     proof = client.get(f"/log/1/consistency/{one.size}/{two.size}").json()["proof"]
     steps = [base64.b64decode(each) for each in proof]
     assert tree.verify_consistency(one.size, bytes(one.root), two.size, bytes(two.root), steps)
+
+
+def test_a_message_for_one_person_is_not_kept_for_all(client: Client, signed: Any) -> None:
+    asked = RequestFactory().get("/")
+    asked.session, kept = {}, HttpResponse()
+    store = FallbackStorage(asked)
+    store.add(messages.INFO, "Only for Mei.")
+    store.update(kept)
+    client.cookies.update(kept.cookies)
+    shown = client.get("/log/")
+    assert ("Only for Mei." in shown.content.decode(), shown["Cache-Control"]) == (True, "no-store, private")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +171,7 @@ def test_an_overseer_downloads_the_receipt_of_an_entry(signed: Any) -> None:
     auditor = signed_in(make.auditor())
     early = auditor.get(path, follow=True)
     assert early.redirect_chain == [(f"/audit/{written.key}/", 302)]
-    assert "within a minute. Try again then." in early.content.decode()
+    assert "at the next minute. Try again at" in early.content.decode()
     assert "Not yet" in early.content.decode()
     newest = checkpoint(NOW)
     assert newest.note.split("\n")[2] in auditor.get(f"/audit/{written.key}/").content.decode()
