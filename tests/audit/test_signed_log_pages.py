@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib import messages
 from django.contrib.messages.storage.fallback import FallbackStorage
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.http import HttpResponse
@@ -72,7 +73,7 @@ def test_anybody_checks_the_log_by_what_is_public(client: Client, signed: Any) -
 
 def test_a_message_for_one_person_is_not_kept_for_all(client: Client, signed: Any) -> None:
     asked = RequestFactory().get("/")
-    asked.session, kept = {}, HttpResponse()
+    asked.session, kept = SessionBase(), HttpResponse()
     store = FallbackStorage(asked)
     store.add(messages.INFO, "Only for Mei.")
     store.update(kept)

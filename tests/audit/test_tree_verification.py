@@ -203,7 +203,7 @@ def test_what_was_rewritten_is_found(
 def test_what_a_lost_key_signed_counts_once_it_is_named(signed: list[Entry]) -> None:
     with override_settings(SECRET_KEY="n" * 40):
         lost = LogKey.objects.get().key.text
-        assert signing.begin_key(timezone.now(), without_old=True)
+        signing.begin_key(timezone.now(), without_old=True)
         assert lost in tree_verification.verify().fault
         assert tree_verification.verify([lost]).fault == ""
 
