@@ -1,24 +1,19 @@
-"""Receipts in the browser: a download or, until the log is signed again, a message that says when."""
+"""Receipts in the browser: a download or, until the log is signed again, a message that says so."""
 
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 
-from audit import receipts
 from common.http import UserRequest, as_json
-from common.templatetags.weir import exact
+
+LATER = "The log will be signed with this within a minute: then there is a receipt. Try again then."
 
 
 def sent(request: UserRequest, receipt: dict[str, Any] | None, *, name: str, back: str) -> HttpResponse:
-    """Return a receipt as a file called `name`; before there is one, go back to an address and say when."""
+    """Return a receipt as a file called `name`; before there is one, go back to an address and say so."""
     if receipt is not None:
         return as_json(receipt, name=name)
-    moment = exact(timezone.localtime(receipts.due()))
-    messages.info(
-        request,
-        f"The receipt needs a signature, which the log gets at the next minute. Try again at {moment}.",
-    )
+    messages.info(request, LATER)
     return redirect(back)

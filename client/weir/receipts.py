@@ -234,24 +234,20 @@ def _entries(receipt: Receipt, signed: Checkpoint) -> Iterator[Check]:
             if action not in {"", facts["action"]}:
                 yield fails(f"{named} is not {action}, as this kind of receipt needs.")
         if len(found) == 2:
-            yield from _belong_together(receipt, *found)
+            yield from _charge(*found)
         yield from _document(receipt, found[0])
 
 
-def _belong_together(
-    receipt: Receipt, released: Mapping[str, Any], charge: Mapping[str, Any]
-) -> Iterator[Check]:
-    """Check that a charge is that of an answer, by what their entries say."""
-    same = all(released[name] == charge[name] for name in ("dataset_id", "person_id"))
+def _charge(answer: Mapping[str, Any], charge: Mapping[str, Any]) -> Iterator[Check]:
+    """`answer`, `charge`: what the entries say."""
+    same = all(answer[name] == charge[name] for name in ("dataset_id", "person_id"))
     yield Check(same, f"The entries are {'' if same else 'not '}of the same dataset and the same person.")
-    index = receipt.entries[0].index
-    if "charge" not in released["detail"]:
-        yield remark(
-            f"Entry {index:,} is of an earlier version and names no charge: this may be the charge of another answer."
-        )
+    named = answer["detail"].get("charge")
+    if named is None:
+        yield remark("The entry of the answer does not name its charge, because an earlier version wrote it.")
         return
-    is_its = released["detail"]["charge"] == charge["object_id"]
-    yield Check(is_its, f"The charge is {'' if is_its else 'not '}the one that entry {index:,} names.")
+    paid = named == charge["object_id"]
+    yield Check(paid, f"The charge is {'' if paid else 'not '}the one that the entry of the answer names.")
 
 
 def _document(receipt: Receipt, facts: Mapping[str, Any]) -> Iterator[Check]:

@@ -55,7 +55,7 @@ def release(  # noqa: PLR0913 -- each is named at the call
             "answer.released",
             at=at,  # the moment of this line is a little later, by what storing it took
             facts={"mu": answer.mu},
-            charge=str(line.pk),  # so that nobody shows it with a smaller charge of the same person
+            charge=str(line.pk),
             document_sha256=documents.sha256(answer.document_salt, answer.document),
         )
         budget = Budget.objects.get(pk=answer.budget_id)

@@ -92,8 +92,7 @@ DOCUMENTS = {
 SALTS = {kind: digest(f"salt of the {kind}") for kind in DOCUMENTS}
 RECORDED = {kind: document_sha256(text, SALTS[kind]) for kind, text in DOCUMENTS.items()}
 ENTRIES = {
-    3: entry("answer.released", "a1", document_sha256=RECORDED["answer"], facts={"mu": 0.1}, charge="l1"),
-    4: entry("budget.commit", "l2", units=1),
+    3: entry("answer.released", "a1", charge="l1", document_sha256=RECORDED["answer"], facts={"mu": 0.1}),
     5: entry("budget.commit", "l1", units=7),
     100: entry("release.recorded", "r1", document_sha256=RECORDED["release"]),
     127: entry("dataset.publish", "d1"),
@@ -163,7 +162,6 @@ def published() -> dict[str, Any]:
     answer = good["answer"]
     first, second = answer["entries"]
     other = example(SIZE + 64)
-    other_charge = proven(example(), 4, ENTRIES[4])
     cases = [(f"a receipt of kind {kind}", trusted, each, True) for kind, each in good.items()]
     cases += [
         ("no witness is pinned", pins(), receipt("charge"), True),
@@ -173,7 +171,6 @@ def published() -> dict[str, Any]:
         ("another salt of the document", trusted, {**answer, "document_salt": SALTS["release"].hex()}, False),
         ("without the document", trusted, {**answer, "document": "", "document_salt": ""}, True),
         ("entries in another order", trusted, {**answer, "entries": [second, first]}, False),
-        ("the charge of another answer", trusted, {**answer, "entries": [first, other_charge]}, False),
         ("another index", trusted, {**answer, "entries": [{**first, "index": 2}, second]}, False),
         ("another salt", trusted, {**answer, "entries": [{**first, "salt": salt(4).hex()}, second]}, False),
         ("a shorter proof", trusted, {**answer, "entries": [{**first, "proof": first["proof"][:-1]}, second]}, False),
@@ -182,6 +179,7 @@ def published() -> dict[str, Any]:
         ("an unknown field", trusted, {**answer, "note": ""}, False),
         ("another kind", trusted, {**good["charge"], "kind": "release"}, False),
         ("another format", trusted, {**answer, "format": "weir-receipt/2"}, False),
+        ("the charge of another answer", pins(), receipt_of("answer", ENTRIES[3], entry("budget.commit", "l2")), False),
     ]  # fmt: skip
     names = ("name", "pins", "receipt", "holds")
     return {"cases": [dict(zip(names, case, strict=True)) for case in cases]}
