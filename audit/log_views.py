@@ -37,7 +37,9 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return render(request, "audit/log.html", context)
     # A page without forms. Without a token for them, nobody gets a cookie.
-    return as_public(render(request, "audit/log.html", {**context, "csrf_token": ""}), seconds=MINUTE)
+    shown = render(request, "audit/log.html", {**context, "csrf_token": ""})
+    # With a cookie, it may show a message that is for one person.
+    return shown if request.COOKIES else as_public(shown, seconds=MINUTE)
 
 
 @require_POST

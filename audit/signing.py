@@ -6,7 +6,7 @@ the size of the log nor the places of two entries tell how much else was written
 
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +72,15 @@ def begin_key(now: datetime, *, without_old: bool) -> Checkpoint:
         old.save(update_fields=["retired_at"])
         _made(now, old.origin, replaces=old, is_vouched_for=bool(others))
         return _signed(now, others=others, is_public=True)
+
+
+def is_own(key: LogKey) -> bool:
+    """Return whether this portal can sign with a key. With the database alone, nobody can make such a key."""
+    try:
+        private = _opened(key)[1]
+    except KeyLost:
+        return False
+    return private.public_key().public_bytes_raw() == bytes(key.public)
 
 
 def due(now: datetime) -> datetime:
@@ -154,15 +163,23 @@ def _leaf(position: int | None, entry: bytes) -> tuple[int | None, bytes, bytes]
 
 
 def _signer(now: datetime) -> Signer:
-    """Return the active key. The first signature makes it; with a new secret key it is sealed anew."""
+    """Return the active key. The first signature makes it; with a new secret key all keys are sealed anew."""
     key = LogKey.objects.filter(retired_at=None).first()
     if key is None:
         return _made(now, f"{urlsplit(settings.BASE_URL).netloc}/log/1")
-    _, private = signer = _opened(key)
-    if not sealing.is_sealed_now(bytes(key.sealed), PURPOSE):
-        key.sealed = sealing.seal(private.private_bytes_raw(), PURPOSE)
-        key.save(update_fields=["sealed"])
+    signer = _opened(key)
+    for each in LogKey.objects.all():  # earlier ones too: `is_own` has to know them
+        _seal_anew(each)
     return signer
+
+
+def _seal_anew(key: LogKey) -> None:
+    """Seal a key with the present secret key, if only an earlier one opens it. A key that is lost stays as it is."""
+    if sealing.is_sealed_now(bytes(key.sealed), PURPOSE):
+        return
+    with suppress(KeyLost):
+        key.sealed = sealing.seal(_opened(key)[1].private_bytes_raw(), PURPOSE)
+        key.save(update_fields=["sealed"])
 
 
 def _opened(key: LogKey) -> Signer:

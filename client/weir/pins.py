@@ -142,8 +142,8 @@ def read(path: Path) -> Pins:
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise Malformed(f"{path} is too long for a file of pins.")
-    return of(strict.parsed(content, str(path)))
+        raise Malformed(f"{shown(path)} is too long for a file of pins.")
+    return of(strict.parsed(content, shown(path)))
 
 
 def of(details: Any) -> Pins:

@@ -195,15 +195,13 @@ def compared(receipts: Sequence[Receipt], files: Sequence[Path | str]) -> Iterat
     answers = (_of_document(each) for each in receipts if each.kind == "answer" and each.document)
     results = set(map(_result, answers)) - {None}
     for path in map(Path, files):
-        name = named.get(_digest(path))
+        file, name = shown(path.name), named.get(_digest(path))
         if name is not None:
-            yield holds(f"{path.name} is the file that was released as {shown(name)}, byte for byte.")
+            yield holds(f"{file} is the file that was released as {shown(name)}, byte for byte.")
         elif results and _result_in(path) in results:
-            yield holds(f"{path.name} has the figures of the answer.")
+            yield holds(f"{file} has the figures of the answer. What else it says is not compared.")
         else:
-            yield fails(
-                f"{path.name} is none of the files that the receipts record, and no answer's JSON either."
-            )
+            yield fails(f"{file} is none of the files that the receipts record, and no answer's JSON either.")
 
 
 def _result_in(path: Path) -> str | None:
@@ -256,8 +254,9 @@ def _document(receipt: Receipt, facts: Mapping[str, Any]) -> Iterator[Check]:
     """`facts`: what the first entry says."""
     if not receipt.document:
         if receipt.kind in DOCUMENTS:
+            left_out = ", and the log has one" if "document_sha256" in facts["detail"] else ""
             yield remark(
-                "There is no document: the receipt shows that it happened, and not with what result."
+                f"There is no document{left_out}: the receipt shows that it happened, and not with what result."
             )
         return
     index = receipt.entries[0].index

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +29,8 @@ def parsed(content: bytes | str, what: str, *, most: int | None = None) -> Any:
 
     `most`: how many characters there may be outside strings, and how many strings: small objects take far more memory
     and time than their text. Raises Malformed for more, for what is no JSON, for a name that occurs twice in an object,
-    for NaN and infinities, for numbers of more than `LONGEST_NUMBER` digits, and for what is nested too deeply.
+    for NaN and infinities (1e999 is one), for numbers of more than `LONGEST_NUMBER` digits, and for what is nested too
+    deeply.
     """
     try:
         text = content if isinstance(content, str) else content.decode()
@@ -113,7 +115,12 @@ def shown(text: object) -> str:
     """Return a text from outside as it may be printed: its beginning, without what moves a terminal's cursor."""
     found = str(text)
     short = found if len(found) <= LONGEST_SHOWN else f"{found[: LONGEST_SHOWN - 1]}…"
-    return "".join(each if each.isprintable() else "?" for each in short)
+    return printable(short)
+
+
+def printable(text: str) -> str:
+    """Return a text without what moves a terminal's cursor."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _is_unicode(text: str) -> bool:
@@ -156,7 +163,10 @@ def _whole(digits: str) -> int:
 
 
 def _number(digits: str) -> float:
-    return float(_short(digits))
+    number = float(_short(digits))
+    if math.isinf(number):
+        raise Wrong("A number is too large.")
+    return number
 
 
 def _short(digits: str) -> str:

@@ -205,7 +205,10 @@ def _released(promise: Promise) -> Iterator[str]:
         logged.setdefault(pk, detail.get("document_sha256", ""))
     rows = Answer.objects.filter(budget__promise=promise, state=Answer.State.RELEASED)
     for answer in rows.iterator(chunk_size=WITH_FIGURES):
-        expected = logged.pop(str(answer.pk), "")
+        expected = logged.pop(str(answer.pk), None)
+        if expected is None:
+            yield f"Answer {answer.pk} has figures, but the audit log does not say that it was released."
+            continue
         is_of_earlier_version = not (expected or answer.document_salt)
         if not is_of_earlier_version and not documents.is_of(expected, answer.document_salt, answer.document):
             yield f"Answer {answer.pk} differs from what the audit log says was released."

@@ -6,9 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import messages
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from django.test import Client, override_settings
+from django.http import HttpResponse
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 
 from accounts.models import Role
@@ -65,6 +69,17 @@ def test_anybody_checks_the_log_by_what_is_public(client: Client, signed: Any) -
     proof = client.get(f"/log/1/consistency/{one.size}/{two.size}").json()["proof"]
     steps = [base64.b64decode(each) for each in proof]
     assert tree.verify_consistency(one.size, bytes(one.root), two.size, bytes(two.root), steps)
+
+
+def test_a_message_for_one_person_is_not_kept_for_all(client: Client, signed: Any) -> None:
+    asked = RequestFactory().get("/")
+    asked.session, kept = SessionBase(), HttpResponse()
+    store = FallbackStorage(asked)
+    store.add(messages.INFO, "Only for Mei.")
+    store.update(kept)
+    client.cookies.update(kept.cookies)
+    shown = client.get("/log/")
+    assert ("Only for Mei." in shown.content.decode(), shown["Cache-Control"]) == (True, "no-store, private")
 
 
 @pytest.mark.parametrize(

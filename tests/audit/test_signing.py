@@ -161,7 +161,7 @@ def test_another_secret_key_does_not_open_the_key_until_it_is_told_the_earlier_o
         assert signing.sign(NOW).size == 256  # sealed anew: the earlier one is not needed any more
 
 
-def test_a_new_key_is_signed_for_by_the_old_one() -> None:
+def test_a_new_key_is_signed_for_by_the_old_one(settings) -> None:
     checkpoint(NOW)
     old = LogKey.objects.get()
     handed_over = signing.begin_key(NOW, without_old=False)
@@ -171,6 +171,12 @@ def test_a_new_key_is_signed_for_by_the_old_one() -> None:
     assert handed_over.public
     assert Entry.objects.filter(action="checkpoint.key")[0].detail["signed_by_the_old_key"] is True
     assert set(notes.signed_by(checkpoint(NOW).note, [old.key, new.key])) == {new.key}
+    earlier = settings.SECRET_KEY
+    with override_settings(SECRET_KEY="n" * 40):
+        assert not signing.is_own(old)
+        with override_settings(SECRET_KEY_FALLBACKS=[earlier]):
+            signing.sign(NOW)
+        assert all(map(signing.is_own, LogKey.objects.all())), "Sealed anew, the retired one too."
 
 
 def test_a_lost_key_is_replaced_by_one_that_signs_alone() -> None:

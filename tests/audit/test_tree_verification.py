@@ -4,8 +4,11 @@ from collections.abc import Callable
 from io import StringIO
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test import override_settings
+from django.utils import timezone
 
 from audit import chain, log, signing, tree_verification
 from audit.models import Checkpoint, Entry, Leaf, Link, LogKey, Tile
@@ -126,6 +129,23 @@ def sign_with_another_key(entry: Entry) -> None:
     Checkpoint.objects.filter(pk=item.pk).update(key=other)
 
 
+def rewrite_with_a_key_of_their_own(entry: Entry) -> None:
+    """All of it, signed anew. The portal goes on with its own key."""
+    rewrite_with_tiles(entry)
+    own, private = LogKey.objects.get(), Ed25519PrivateKey.generate()
+    theirs = LogKey.objects.create(
+        origin=own.origin,
+        public=private.public_key().public_bytes_raw(),
+        sealed=own.sealed,
+        created_at=own.created_at,
+        retired_at=own.created_at,
+    )
+    for item in Checkpoint.objects.all():
+        found = notes.Checkpoint(own.origin, item.size, tree.root(Tiles(), item.size))
+        note = f"{found.text}\n{notes.sign(found.text, own.origin, private)}"
+        Checkpoint.objects.filter(pk=item.pk).update(root=found.root, note=note, key=theirs)
+
+
 def spoil_a_note(entry: Entry) -> None:
     Checkpoint.objects.filter(size=768).update(note="nothing")
 
@@ -163,6 +183,7 @@ def test_an_empty_log_is_sound() -> None:
         (move_with_the_key, 512, "before the last signed one has no leaf"),
         (sign_something_else, 768, "its note is about something else"),
         (sign_with_another_key, 768, "is not signed with its key"),
+        (rewrite_with_a_key_of_their_own, 256, "cannot open the key that signed it"),
         (spoil_a_note, 768, "This is not a signed note"),
         (spoil_a_tile, 256, "tile 1/0 is not what was signed"),
     ],
@@ -177,6 +198,14 @@ def test_what_was_rewritten_is_found(
     assert (result.bad_checkpoint, words in result.fault) == (bad, True), result.fault
     with pytest.raises(CommandError, match=f"The checkpoint of {bad} leaves fails"):
         call_command("verify_audit")
+
+
+def test_what_a_lost_key_signed_counts_once_it_is_named(signed: list[Entry]) -> None:
+    with override_settings(SECRET_KEY="n" * 40):
+        lost = LogKey.objects.get().key.text
+        signing.begin_key(timezone.now(), without_old=True)
+        assert lost in tree_verification.verify().fault
+        assert tree_verification.verify([lost]).fault == ""
 
 
 def test_leaves_without_a_checkpoint_are_found(signed: list[Entry]) -> None:

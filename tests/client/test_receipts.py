@@ -84,7 +84,9 @@ def test_the_figures_in_an_answers_file_are_compared(tmp_path: Path):
         return all_hold(checks(ANSWER, files=[path]))
 
     assert holds(json.dumps({"record": {}, "result": result}, indent=2))
-    assert checks(ANSWER, files=[path])[-1].sentence == "answer.json has the figures of the answer."
+    assert checks(ANSWER, files=[path])[-1].sentence == (
+        "answer.json has the figures of the answer. What else it says is not compared."
+    )
     for other in ({"lines": [[24.0625, 2e-07]]}, {"lines": [[24.0625]]}, {}, None, [], 24.0625):
         assert not holds(json.dumps({"result": other}))
     for text in ("", "{", "[]", "{}", '{"result": {}, "result": {}}', f"{' ' * 17_000_000}{{}}"):
@@ -100,6 +102,11 @@ def test_the_figures_in_an_answers_file_are_compared(tmp_path: Path):
         assert all_hold(checks(without))
         path.write_text("{}")
         assert not all_hold(checks(without, files=[path]))
+
+
+def test_a_document_that_was_left_out_is_named():
+    stripped = checks({**ANSWER, "document": "", "document_salt": ""})
+    assert stripped[-1].sentence.startswith("There is no document, and the log has one: ")
 
 
 # What does not hold
@@ -194,7 +201,10 @@ def test_what_the_log_has_not_signed_is_not_even_read():
     assert time.process_time() - began < 3
 
 
-def test_what_a_terminal_would_obey_is_not_printed():
+def test_what_a_terminal_would_obey_is_not_printed(tmp_path: Path):
+    path = tmp_path / "a.csv\n\x1b[2K✓ All checks hold.\u202e"
+    path.write_bytes(making.FILE)
+    assert checks(RELEASE, files=[path])[-1].sentence.startswith("a.csv??[2K✓ All checks hold.? is the file")
     found = making.receipt_of("entry", making.entry("\x1b[2J\u202e" + "a" * 500, "x"))
     sentence = checks(found)[-1].sentence
     assert sentence.isprintable()
@@ -272,6 +282,7 @@ TEXT = json.dumps(ANSWER)
         (b'{"a":' * 1_000_000, "The receipt has more parts"),
         (TEXT.replace('"index": 3', '"index": NaN').encode(), "NaN is not a number"),
         (TEXT.replace('"index": 3', '"index": -Infinity').encode(), "-Infinity is not a number"),
+        (TEXT.replace('"index": 3', '"index": 1e999').encode(), "A number is too large"),
         (TEXT.replace('"index": 3', f'"index": {"9" * 5_000}').encode(), "more than 400 digits"),
         (TEXT.replace('"index": 3', f'"index": 0.{"9" * 5_000}').encode(), "more than 400 digits"),
         (TEXT.replace('"index": 3', '"index": 3, "index": 3').encode(), "“index” occurs twice in one object"),
@@ -280,7 +291,7 @@ TEXT = json.dumps(ANSWER)
         (b'{"a":[' + b"[]," * 3_000_000 + b"[]]}", "The receipt has more parts"),
         (b"{" + b",".join(b'"%d":0' % at for at in range(1_000_000)) + b"}", "The receipt has more parts"),
     ],
-    ids=range(15),
+    ids=range(16),
 )  # fmt: skip
 def test_hostile_files_end_in_a_sentence_and_soon(content: bytes, sentence: str, tmp_path: Path):
     path = tmp_path / "receipt.json"

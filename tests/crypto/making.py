@@ -179,6 +179,7 @@ def published() -> dict[str, Any]:
         ("an unknown field", trusted, {**answer, "note": ""}, False),
         ("another kind", trusted, {**good["charge"], "kind": "release"}, False),
         ("another format", trusted, {**answer, "format": "weir-receipt/2"}, False),
+        ("the charge of another answer", pins(), receipt_of("answer", ENTRIES[3], entry("budget.commit", "l2")), False),
     ]  # fmt: skip
     names = ("name", "pins", "receipt", "holds")
     return {"cases": [dict(zip(names, case, strict=True)) for case in cases]}

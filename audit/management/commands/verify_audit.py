@@ -20,6 +20,14 @@ class Command(BaseCommand):
             help="the head that an earlier verification printed, to detect that entries were cut off at the end",
         )
 
+        parser.add_argument(
+            "--lost-key",
+            metavar="KEY",
+            action="append",
+            default=[],
+            help="a key that was lost, as the page of the signed log shows it: what it signed proves nothing by itself",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         position, head = _head(options["head"])
         result = verify(position=position, head=head)
@@ -30,10 +38,10 @@ class Command(BaseCommand):
         if result.fault:
             raise CommandError(f"The log has lost entries: {result.fault}.")
         self.stdout.write(f"All {result.entries} entries are valid. Head: {result.position}:{result.head}")
-        self._verify_tree()
+        self._verify_tree(options["lost_key"])
 
-    def _verify_tree(self) -> None:
-        result = tree_verification.verify()
+    def _verify_tree(self, lost: list[str]) -> None:
+        result = tree_verification.verify(lost)
         if result.bad_checkpoint is not None:
             raise CommandError(
                 f"The checkpoint of {result.bad_checkpoint} leaves fails: {result.fault}. "

@@ -14,7 +14,7 @@ from weir.errors import WeirError
 from weir.pins import Pins
 from weir.publiclog import PublicLog, address_of
 from weir.receipts import MOST_BYTES, Receipt, compared, verify
-from weir.strict import Malformed, shown
+from weir.strict import Malformed, printable, shown
 
 MARKS = {True: "✓", False: "✗", None: "·"}
 SIGN = b'"weir-receipt/'
@@ -25,21 +25,21 @@ def pin(options: Any) -> Printed:
     """Write a file of pins with a log's key, which is trusted from then on."""
     to = Path(options.output)
     if to.exists():
-        raise WeirError(f"{to} is already there. To trust another key from now on, delete it first.")
+        raise WeirError(f"{_named(to)} is already there. To trust another key from now on, delete it first.")
     with PublicLog(options.url) as log:
         found, checks = log.pins()
     if all_hold(checks):
         try:
             found.save_new(to)
         except OSError as failed:
-            raise WeirError(f"{to} cannot be written: {failed.strerror}.") from failed
+            raise WeirError(f"{_named(to)} cannot be written: {failed.strerror}.") from failed
     fingerprint = found.log.fingerprint
     said = [
         f"Log: {shown(found.log.name)}",
         f"Fingerprint of its key: {fingerprint}",
         *map(_line, checks),
-        f"Pinned in {to}. Compare the fingerprint with the page /log/ as others see it: whoever can change what you "
-        "are sent can send you another key."
+        f"Pinned in {_named(to)}. Compare the fingerprint with the page /log/ as others see it: whoever can change "
+        "what you are sent can send you another key."
         if all_hold(checks)
         else "Nothing is pinned.",
     ]
@@ -62,12 +62,12 @@ def check(options: Any) -> Printed:
         try:
             newest.save_over(path)
         except OSError as failed:
-            raise WeirError(f"{path} cannot be written: {failed.strerror}.") from failed
+            raise WeirError(f"{_named(path)} cannot be written: {failed.strerror}.") from failed
     seen = newest.seen.size if newest.seen else 0
     verdict = (
         f"The log holds. Seen up to {seen:,} leaves."
         if all_hold(checks)
-        else f"THE LOG DOES NOT HOLD. {path} stays as it is."
+        else f"THE LOG DOES NOT HOLD. {_named(path)} stays as it is."
     )
     data = {"holds": all_hold(checks), "size": seen, "checks": _data(checks)}
     return Printed(data, "\n".join([*map(_line, checks), verdict]), failed=not all_hold(checks))
@@ -83,7 +83,7 @@ def verify_files(options: Any) -> Printed:
     if not judged:
         files.insert(0, fails("None of these files is a receipt."))
     bad = sum(each.ok is False for each in [*files, *(one for _, _, checks in judged for one in checks)])
-    blocks = [[f"{path}:", *map(_line, checks)] for path, _, checks in judged]
+    blocks = [[f"{_named(path)}:", *map(_line, checks)] for path, _, checks in judged]
     blocks += [["Files:", *map(_line, files)]] if files else []
     verdict = (
         "All checks hold."
@@ -150,7 +150,12 @@ def _pins(path: str) -> Pins:
 
 
 def _unreadable(failed: OSError) -> WeirError:
-    return WeirError(f"{failed.filename} cannot be read: {failed.strerror}.")
+    return WeirError(f"{_named(failed.filename)} cannot be read: {failed.strerror}.")
+
+
+def _named(path: object) -> str:
+    """Return the whole path without what moves a terminal's cursor: files may come from others, names and all."""
+    return printable(str(path))
 
 
 def _line(each: Check) -> str:

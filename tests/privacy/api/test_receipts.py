@@ -81,6 +81,7 @@ def test_a_receipt_proves_figures_and_charge_to_those_who_read_the_answer(scient
     told = {"answer": str(answered.pk), "result": answered.result, "record": answered.record}
     assert json.loads(receipt["document"]) == told
     assert_holds(receipt)
+    assert released["detail"]["charge"] == charge["object_id"]
     assert not all_hold(Receipt({**receipt, "document": receipt["document"] + " "}).verify(pins()))
 
 

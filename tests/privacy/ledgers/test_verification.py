@@ -22,7 +22,7 @@ from privacy.engine.language.wire import encode, encode_code
 from privacy.engine.measure.contributions import CAP, worst_case_units
 from privacy.engine.plan import joint
 from privacy.engine.plan.searches import MOST_STEPS
-from privacy.execution import lifecycle
+from privacy.execution import lifecycle, settling
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.ledgers.verification import faults
@@ -325,6 +325,20 @@ def test_an_edited_answer_is_found(edit, budget):
     assert faults(budget.promise) == [
         f"Answer {answer.pk} differs from what the audit log says was released."
     ]
+
+
+def test_figures_for_an_answer_that_was_lost_are_found(budget):
+    """It was charged, and the log has no release of it: what is missing there is no sign of an earlier version."""
+    told, lost = Answer.objects.filter(state="released").first(), shares.answer(budget, epsilon=8.0)
+    budget_ledger.commit(lost.line, by=budget.scientist)
+    settling.lose(lost)
+    assert faults(budget.promise) == []
+    Answer.objects.filter(pk=lost.pk).update(
+        state="released", result=told.result, record=told.record, visible_at=told.visible_at
+    )
+    assert f"Answer {lost.pk} has figures, but the audit log does not say that it was released." in faults(
+        budget.promise
+    )
 
 
 def test_a_released_answer_that_is_gone_is_found(budget):
