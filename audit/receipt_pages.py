@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 
 from audit import receipts
 from common.http import UserRequest, as_json
@@ -16,9 +15,9 @@ def sent(request: UserRequest, receipt: dict[str, Any] | None, *, name: str, bac
     """Return a receipt as a file called `name`; before there is one, go back to an address and say when."""
     if receipt is not None:
         return as_json(receipt, name=name)
-    moment = exact(timezone.localtime(receipts.due()))
     messages.info(
         request,
-        f"The receipt needs a signature, which the log gets at the next minute. Try again at {moment}.",
+        "The receipt needs a new signature of the log, which takes up to a minute. "
+        f"Try again at {exact(receipts.due())}.",
     )
     return redirect(back)

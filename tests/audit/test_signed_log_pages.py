@@ -157,7 +157,7 @@ def test_an_overseer_downloads_the_receipt_of_an_entry(signed: Any) -> None:
     auditor = signed_in(make.auditor())
     early = auditor.get(path, follow=True)
     assert early.redirect_chain == [(f"/audit/{written.key}/", 302)]
-    assert "within a minute. Try again then." in early.content.decode()
+    assert "takes up to a minute. Try again at" in early.content.decode()
     assert "Not yet" in early.content.decode()
     newest = checkpoint(NOW)
     assert newest.note.split("\n")[2] in auditor.get(f"/audit/{written.key}/").content.decode()
