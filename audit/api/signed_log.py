@@ -23,7 +23,7 @@ class CheckpointItem(Item):
         source="root_text", help_text="The root over them, in base64."
     )
     at = serializers.DateTimeField()
-    public = serializers.BooleanField(help_text="Whether everybody may have it: those of each hour.")
+    public = serializers.BooleanField(help_text="Whether everybody may have it: one each hour.")
     note = serializers.CharField(help_text="The signed note.")
 
 
@@ -51,7 +51,7 @@ class Checkpoints(Endpoint):
 
     @lists(CheckpointItem, order=ORDER, scope="audit")
     def get(self, call: Call) -> "QuerySet[Checkpoint]":
-        """List the checkpoints: all if you may read the whole log, otherwise those of each hour."""
+        """List the checkpoints: all if you may read the whole log, otherwise the public ones."""
         return Checkpoint.objects.visible_to(call.user)
 
 

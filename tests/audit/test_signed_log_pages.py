@@ -33,7 +33,7 @@ def fill(count: int) -> None:
 
 @pytest.fixture
 def signed(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Checkpoint, Checkpoint]:
-    """An hourly checkpoint, another one an hour later, and one for a receipt, which is not public."""
+    """A public checkpoint, another one an hour later, and one for a receipt, which is not public."""
     monkeypatch.setattr("audit.signing.BLOCK", 320)
     fill(3)
     one, two = checkpoint(NOW), checkpoint(NOW + timedelta(hours=1))
