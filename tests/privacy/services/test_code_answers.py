@@ -123,7 +123,6 @@ def test_code_runs_in_the_environment_that_it_names(budget, odd, tmp_path):
     answer = computed(asked(budget, odd))
     assert block_runner.calls[-1]["environment"] == tmp_path / environment_folders.NAME
     record = answer.record
-    record = answer.record
     assert (record["environment"], record["environment_sha256"]) == (
         environment_folders.NAME,
         environment_folders.SHA256,
