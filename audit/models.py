@@ -265,8 +265,7 @@ class Checkpoint(models.Model):
     note = models.TextField()
     at = models.DateTimeField()
     public = models.BooleanField()
-    """Whether everybody may have it: one each hour. Others are signed for somebody who waits, and are shown with receipts
-    alone."""
+    """Whether everybody may have it: one each hour. Others come with receipts alone."""
     key = models.ForeignKey(LogKey, on_delete=models.PROTECT, related_name="checkpoints")
 
     objects: ClassVar[CheckpointQuerySet] = CheckpointQuerySet.as_manager()  # type: ignore[assignment]
