@@ -37,7 +37,7 @@ class ReceiptItem(Item):
     due = serializers.DateTimeField(allow_null=True, help_text="When to ask again. Null if it is ready.")
 
 
-def answer_of(receipt: dict[str, Any] | None) -> dict[str, object]:
+def item_of(receipt: dict[str, Any] | None) -> dict[str, object]:
     """Return what `ReceiptItem` shows of what `audit.receipts.for_entries` has returned."""
     return {
         "ready": receipt is not None,
@@ -62,4 +62,4 @@ class EntryReceipt(Endpoint):
     def get(self, call: Call, pk: UUID) -> dict[str, object]:
         """Read the receipt of an entry, if you may read the whole log. If it is not ready, ask again when it is due."""
         entry = one(call, queries.provable(call.user), dataset="dataset_id", key=pk)
-        return answer_of(receipts.for_entries([entry], kind="entry"))
+        return item_of(receipts.for_entries([entry], kind="entry"))
