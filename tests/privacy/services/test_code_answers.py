@@ -162,7 +162,7 @@ def test_files_that_code_waits_for_are_kept(budget, odd, tmp_path, django_captur
     admin = make.admin()
     code_answers.try_out(budget, odd, by=budget.scientist, epsilon=5.0)
     item = retire_environment(CodeEnvironment.objects.get(), by=admin)
-    with pytest.raises(Conflict, match="Code that answers in blocks still uses"):
+    with pytest.raises(Conflict, match="Automatic code still uses"):
         remove_environment(item, by=admin)
     code_answers.stop_trial(CodeTrial.objects.get())
     with django_capture_on_commit_callbacks(execute=True):
