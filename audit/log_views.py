@@ -25,14 +25,13 @@ MINUTE, HOUR = 60, 3600
 @login_not_required
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """Explain the log and list its checkpoints: the hourly ones, and all of them for admins and auditors."""
-    hourly = Checkpoint.objects.filter(public=True)
+    """Explain the log and list its checkpoints: the public ones, and all of them for admins and auditors."""
     context = {
         "address": settings.BASE_URL,
         "keys": list(LogKey.objects.order_by(F("retired_at").desc(nulls_first=True))),
         "page": paginated(request, Checkpoint.objects.visible_to(request.user).order_by("-size")),
         "oversees": getattr(request.user, "oversees", False),
-        "is_late": not hourly.filter(at__gt=timezone.now() - LATE).exists(),
+        "is_late": not Checkpoint.objects.filter(public=True, at__gt=timezone.now() - LATE).exists(),
     }
     if request.user.is_authenticated:
         return render(request, "audit/log.html", context)
@@ -53,7 +52,7 @@ def ask(request: UserRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def checkpoint(request: HttpRequest) -> HttpResponse:
-    """Send the newest hourly checkpoint, a signed note."""
+    """Send the newest public checkpoint, a signed note."""
     newest = Checkpoint.objects.filter(public=True).newest()
     if newest is None:
         return _missing("The log has not been signed yet.")

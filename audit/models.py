@@ -253,7 +253,7 @@ class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
         return self.order_by("-size").first()
 
     def visible_to(self, user: object) -> "CheckpointQuerySet":
-        """Filter: all for admins and auditors; for everybody else, signed in or not, the hourly ones."""
+        """Filter: all for admins and auditors; for everybody else, signed in or not, the public ones."""
         return self if getattr(user, "oversees", False) else self.filter(public=True)
 
 
@@ -265,7 +265,7 @@ class Checkpoint(models.Model):
     note = models.TextField()
     at = models.DateTimeField()
     public = models.BooleanField()
-    """Whether everybody may have it. Others are signed for somebody who waits, and are shown with receipts alone."""
+    """Whether everybody may have it: one each hour. Others come with receipts alone."""
     key = models.ForeignKey(LogKey, on_delete=models.PROTECT, related_name="checkpoints")
 
     objects: ClassVar[CheckpointQuerySet] = CheckpointQuerySet.as_manager()  # type: ignore[assignment]

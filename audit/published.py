@@ -1,4 +1,4 @@
-"""What everybody may have of the signed log: the hourly checkpoints, and the hashes of the leaves under them.
+"""What everybody may have of the signed log: the public checkpoints, and the hashes of the leaves under them.
 
 Addresses of tiles are those of C2SP tlog-tiles. The entries themselves are not published.
 """

@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 
 from common.http import UserRequest, as_json
 
-LATER = "The log will be signed with this within a minute: then there is a receipt. Try again then."
+LATER = "The receipt needs a new signature of the log, which takes up to a minute. Try again then."
 
 
 def sent(request: UserRequest, receipt: dict[str, Any] | None, *, name: str, back: str) -> HttpResponse:

@@ -49,12 +49,16 @@ def number(name: str, default: int) -> int:
 def words(name: str, default: list[str]) -> list[str]:
     """Return a list from a comma-separated value."""
     value = os.environ.get(name)
-    return default if value is None else [word.strip() for word in value.split(",") if word.strip()]
+    return default if value is None else _between_commas(value)
 
 
 def texts(name: str) -> list[str]:
     """Return a list from a comma-separated value, or from the file that the variable with the suffix _FILE names."""
-    return [word.strip() for word in text(name, "").split(",") if word.strip()]
+    return _between_commas(text(name, ""))
+
+
+def _between_commas(value: str) -> list[str]:
+    return [word.strip() for word in value.split(",") if word.strip()]
 
 
 def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -9,13 +9,13 @@ from privacy.models import Answer, Budget, CodeTrial, Promise, TopUp
 
 
 def use_of_environment(name: str) -> str:
-    """Return why code in blocks still needs the files of a code environment, or an empty string."""
+    """Return why automatic code still needs the files of a code environment, or an empty string."""
     waiting = Answer.objects.filter(
         kind=Answer.Kind.CODE, state=Answer.State.PENDING, query__environment=name
     )
     trials = CodeTrial.objects.filter(state__in=CodeTrial.OPEN, question__environment=name)
     if waiting.exists() or trials.exists():
-        return "Code that answers in blocks still uses this environment. Wait until it has been answered."
+        return "Automatic code still uses this environment. Wait until it has been answered."
     return ""
 
 

@@ -23,7 +23,7 @@ class CheckpointItem(Item):
         source="root_text", help_text="The root over them, in base64."
     )
     at = serializers.DateTimeField()
-    public = serializers.BooleanField(help_text="Whether everybody may have it: those of each hour.")
+    public = serializers.BooleanField(help_text="Whether everybody may have it: one each hour.")
     note = serializers.CharField(help_text="The signed note.")
 
 
@@ -37,7 +37,7 @@ class ReceiptItem(Item):
     due = serializers.DateTimeField(allow_null=True, help_text="When to ask again. Null if it is ready.")
 
 
-def answer_of(receipt: dict[str, Any] | None) -> dict[str, object]:
+def item_of(receipt: dict[str, Any] | None) -> dict[str, object]:
     """Return what `ReceiptItem` shows of what `audit.receipts.for_entries` has returned."""
     return {
         "ready": receipt is not None,
@@ -51,7 +51,7 @@ class Checkpoints(Endpoint):
 
     @lists(CheckpointItem, order=ORDER, scope="audit")
     def get(self, call: Call) -> "QuerySet[Checkpoint]":
-        """List the checkpoints: all if you may read the whole log, otherwise those of each hour."""
+        """List the checkpoints: all if you may read the whole log, otherwise the public ones."""
         return Checkpoint.objects.visible_to(call.user)
 
 
@@ -62,4 +62,4 @@ class EntryReceipt(Endpoint):
     def get(self, call: Call, pk: UUID) -> dict[str, object]:
         """Read the receipt of an entry, if you may read the whole log. If it is not ready, ask again when it is due."""
         entry = one(call, queries.provable(call.user), dataset="dataset_id", key=pk)
-        return answer_of(receipts.for_entries([entry], kind="entry"))
+        return item_of(receipts.for_entries([entry], kind="entry"))

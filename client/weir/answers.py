@@ -102,7 +102,7 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
         """Return the receipt: these figures, their charge, and the proof that the portal's log holds both.
 
         answer.receipt().save("answer.receipt.json"). Waits at most `wait` seconds for the log to be signed, which
-        happens once a minute. Raises NotOffered if it is not there by then, and for mock answers.
+        takes up to a minute. Raises NotOffered if it is not there by then, and for mock answers.
         """
         if self.transport is None:
             raise NotOffered(

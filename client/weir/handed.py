@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from weir.receipts import Receipt
 
 PAUSE = 5.0
-"""Seconds between two looks. A log is signed once a minute."""
+"""Seconds between two looks. A log is signed within a minute if somebody asks for a receipt."""
 LONGEST = 3600.0
 
 

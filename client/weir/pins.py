@@ -102,7 +102,8 @@ class Pins:
         except Malformed as bad:
             return None, [fails(f"The checkpoint is not accepted: {bad}")]
         if self.log not in signed:
-            return None, [fails(f"The checkpoint is not signed by the pinned key of {self._name}.")]
+            why = f"The checkpoint is not signed by the pinned key of {self._name}."
+            return None, [fails(f"{why} If the portal has begun a new key, pin that one into another file.")]
         if found.origin != self.log.name:
             return None, [fails(f"The checkpoint is of {shown(found.origin)}, not of {self._name}.")]
         checks = [

@@ -144,7 +144,7 @@ class Release(Thing):
         """Return the receipt: the record as its author reads it, and the proof that the portal's log holds it.
 
         release.receipt().save("release.receipt.json"). Waits at most `wait` seconds for the log to be signed, which
-        happens once a minute. Raises NotOffered if it is not there by then.
+        takes up to a minute. Raises NotOffered if it is not there by then.
         """
         return handed.receipt(self._transport, self._address, wait)
 

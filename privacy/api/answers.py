@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 from django_filters import ChoiceFilter, FilterSet, UUIDFilter
 from rest_framework import serializers
 
-from audit.api.signed_log import ReceiptItem, answer_of
+from audit.api.signed_log import ReceiptItem, item_of
 from common import heavy_views
 from common.http import found
 from common.rest.bodies import Item, Parameters
@@ -252,7 +252,7 @@ class AnswerReceipt(Endpoint):
     def get(self, call: Call, pk: UUID) -> dict[str, object]:
         """Read the receipt: the figures, the charge, and the proof that the log holds both. Without an answer yet, or
         once it is lost: the charge alone."""
-        return answer_of(receipts.of_answer(the_answer(call, pk), by=call.user))
+        return item_of(receipts.of_answer(the_answer(call, pk), by=call.user))
 
 
 class RowsParameter(Parameters):

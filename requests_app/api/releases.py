@@ -8,7 +8,7 @@ from django_filters import ChoiceFilter, FilterSet, UUIDFilter
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audit.api.signed_log import ReceiptItem, answer_of
+from audit.api.signed_log import ReceiptItem, item_of
 from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, lists, reads
 from common.rest.grants import Call, one, within
@@ -184,4 +184,4 @@ class ReleaseReceipt(Endpoint):
     def get(self, call: Call, pk: UUID) -> dict[str, object]:
         """Read the receipt: the record as its author reads it, and the proof that the log holds it. For the author, the
         owner and the reviewers, also after a recall."""
-        return answer_of(receipts.of_release(release_of(call, pk), by=call.user))
+        return item_of(receipts.of_release(release_of(call, pk), by=call.user))

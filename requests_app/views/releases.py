@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -12,7 +12,7 @@ from accounts.signin.reauthentication import confirmed_recently
 from audit import receipt_pages
 from common.access import require
 from common.errors import Denied
-from common.http import UserRequest, found
+from common.http import UserRequest, as_json, found
 from common.pages import attempt, show
 from requests_app import queries, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
@@ -113,9 +113,7 @@ def record(request: UserRequest, pk: UUID) -> HttpResponse:
     """Send the machine-readable record of a release."""
     release = _release(request, pk)
     content = queries.record_for(request.user, release)
-    response = JsonResponse(content, json_dumps_params={"indent": 2, "sort_keys": True})
-    response["Content-Disposition"] = f'attachment; filename="release-{release.pk}.json"'
-    return response
+    return as_json(content, name=f"release-{release.pk}.json")
 
 
 @require_safe

@@ -67,9 +67,7 @@ def test_a_receipt_takes_few_queries_however_long_the_log_is():
     written = entries(1200)
     for _ in range(2):
         checkpoint()
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+    with CaptureQueriesContext(connection) as asked:
         assert holds(receipts.for_entries([written[0], written[1100]], kind="answer"))
     assert len(asked) <= 4  # and one of `holds`
 

@@ -37,7 +37,7 @@ def fill(count: int) -> None:
 
 @pytest.fixture
 def signed(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Checkpoint, Checkpoint]:
-    """An hourly checkpoint, another one an hour later, and one for a receipt, which is not public."""
+    """A public checkpoint, another one an hour later, and one for a receipt, which is not public."""
     monkeypatch.setattr("audit.signing.BLOCK", 320)
     fill(3)
     one, two = checkpoint(NOW), checkpoint(NOW + timedelta(hours=1))
@@ -172,7 +172,7 @@ def test_an_overseer_downloads_the_receipt_of_an_entry(signed: Any) -> None:
     auditor = signed_in(make.auditor())
     early = auditor.get(path, follow=True)
     assert early.redirect_chain == [(f"/audit/{written.key}/", 302)]
-    assert "within a minute: then there is a receipt." in early.content.decode()
+    assert "takes up to a minute. Try again then." in early.content.decode()
     assert "Not yet" in early.content.decode()
     newest = checkpoint(NOW)
     assert newest.note.split("\n")[2] in auditor.get(f"/audit/{written.key}/").content.decode()

@@ -102,7 +102,10 @@ def test_pins_are_kept_as_they_are_read(tmp_path: Path):
 
 def test_another_log_and_another_key_are_refused():
     forged = {**ANSWER, "checkpoint": making.forged(ANSWER)}
-    assert fault(forged) == "The checkpoint is not signed by the pinned key of weir.example/log/1."
+    assert fault(forged) == (
+        "The checkpoint is not signed by the pinned key of weir.example/log/1. If the portal has begun a new key, pin "
+        "that one into another file."
+    )
     renamed = notes.Checkpoint("other.example/log/1", 128, making.example().root()).text
     note = f"{renamed}\n{notes.sign(renamed, making.ORIGIN, making.private(making.ORIGIN))}"
     assert fault({**ANSWER, "checkpoint": note}) == (

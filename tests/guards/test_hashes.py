@@ -17,18 +17,21 @@ FUNCTIONS = {"salted_hmac", "sha256_of", "keyed"}
 PUBLIC = "of what everybody who reads it has"
 INSIDE = "kept where nobody reads it"
 KEYED = "by a key of the portal's or the dataset's"
+SALTED = "after 32 random bytes, which come with a receipt alone"
 
 REASONS = {
     "accounts/mail/letters.py:secret_of": KEYED,
     "accounts/secrets.py:digest": "of secrets of 256 bits; " + INSIDE,
     "accounts/services/registration.py:_hash": "of a secret of 256 bits; " + INSIDE,
     "audit/chain.py:link": "of entries, which hold no more than their reader sees",
-    "audit/documents.py:sha256": "after 32 random bytes, which are given to who reads the document alone",
+    "audit/documents.py:sha256": SALTED,
+    "common/code_environments.py:_hash_of": PUBLIC,
+    "common/code_environments.py:get": PUBLIC,
     "common/fingerprints.py:keyed": KEYED,
     "crypto/notes.py:fingerprint": PUBLIC,
     "crypto/notes.py:hash": PUBLIC,
     "crypto/tree.py:(module)": "of nothing",
-    "crypto/tree.py:leaf_hash": "after 32 random bytes, which come with a receipt alone",
+    "crypto/tree.py:leaf_hash": SALTED,
     "crypto/tree.py:node_hash": "of hashes",
     "common/rest/etags.py:lock_of": KEYED,
     "common/rest/etags.py:of": KEYED,
@@ -50,8 +53,6 @@ REASONS = {
     "portal/request_limits.py:token_key": KEYED,
     "privacy/services/questions.py:digest_of": "of a question, for its scientist and the dataset's owner, who read it",
     "privacy/ledgers/person_ledger.py:places": "names a list of keyed digests in memory; " + INSIDE,
-    "common/code_environments.py:_hash_of": PUBLIC,
-    "common/code_environments.py:get": PUBLIC,
     "requests_app/code/fingerprint.py:of": "of code and a keyed fingerprint of the revision",
     "requests_app/code/fingerprint.py:of_output": KEYED,
     "requests_app/code/fingerprint.py:of_code": "of code, for its author and its reviewers",

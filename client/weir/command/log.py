@@ -79,9 +79,11 @@ def verify_files(options: Any) -> Printed:
     named = [(path, _is_receipt(path)) for path in map(Path, options.files)]
     judged = [(path, *_judged(path, found)) for path, is_receipt in named if is_receipt]
     holding = [receipt for _, receipt, checks in judged if receipt is not None and all_hold(checks)]
-    files = _compared(holding, [path for path, is_receipt in named if not is_receipt])
-    if not judged:
-        files.insert(0, fails("None of these files is a receipt."))
+    files = (
+        _compared(holding, [path for path, is_receipt in named if not is_receipt])
+        if judged
+        else [fails("None of these files is a receipt.")]
+    )
     bad = sum(each.ok is False for each in [*files, *(one for _, _, checks in judged for one in checks)])
     blocks = [[f"{_named(path)}:", *map(_line, checks)] for path, _, checks in judged]
     blocks += [["Files:", *map(_line, files)]] if files else []

@@ -11,7 +11,7 @@ from weir.command.printed import Printed
 from weir.version import VERSION
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 portal cannot be reached, 4 run failed, "
+    "Exit codes: 0 done, 1 refused or does not hold, 2 wrong command line, 3 portal cannot be reached, 4 run failed, "
     "5 budget used up."
 )
 

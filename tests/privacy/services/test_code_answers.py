@@ -123,7 +123,6 @@ def test_code_runs_in_the_environment_that_it_names(budget, odd, tmp_path):
     answer = computed(asked(budget, odd))
     assert block_runner.calls[-1]["environment"] == tmp_path / environment_folders.NAME
     record = answer.record
-    record = answer.record
     assert (record["environment"], record["environment_sha256"]) == (
         environment_folders.NAME,
         environment_folders.SHA256,
@@ -163,7 +162,7 @@ def test_files_that_code_waits_for_are_kept(budget, odd, tmp_path, django_captur
     admin = make.admin()
     code_answers.try_out(budget, odd, by=budget.scientist, epsilon=5.0)
     item = retire_environment(CodeEnvironment.objects.get(), by=admin)
-    with pytest.raises(Conflict, match="Code that answers in blocks still uses"):
+    with pytest.raises(Conflict, match="Automatic code still uses"):
         remove_environment(item, by=admin)
     code_answers.stop_trial(CodeTrial.objects.get())
     with django_capture_on_commit_callbacks(execute=True):

@@ -22,9 +22,8 @@ def test_each_cell_stands_for_one_value_of_each_of_its_features():
     found = cells_of(plan)
     sizes = np.diff(found.begins)
     assert sizes.sum() == len(found.decode)
-    assert (
-        len(sizes) == 3
-    )  # two features of 41 values do not fit one group, but the slope and the region beside one do
+    # Two features of 41 values do not fit one group, but the slope and the region beside one do.
+    assert len(sizes) == 3
     assert sizes.max() <= MAX_CELLS
     slope = plan.features[3]
     assert found.slope_places.tolist() == [slope.first]
