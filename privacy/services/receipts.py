@@ -18,6 +18,10 @@ def of_answer(answer: Answer, *, by: User) -> dict[str, Any] | None:
     version released has a receipt without its figures. Raises Denied, and Refused if nothing was charged.
     """
     require(rules.may_have_receipt, by, answer)
+    if (
+        answer.is_waiting and answer.deadline is None
+    ):  # when it was charged says how long opening the ledgers took
+        raise Refused("The receipt comes with the answer.")
     charge = _charge_of(answer)
     if charge is None:
         raise Refused("There is no receipt, because nothing was charged.")

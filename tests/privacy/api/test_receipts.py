@@ -104,13 +104,20 @@ def test_the_entries_tell_no_time_but_the_public_ones_and_nobody_else(scientist,
 def test_without_an_answer_there_is_a_receipt_of_the_charge(scientist, answered, state):
     checkpoint()
     if state == "pending":
-        Answer.objects.update(visible_at=timezone.now() + timedelta(hours=1))
+        later = timezone.now() + timedelta(hours=1)
+        Answer.objects.update(kind=Answer.Kind.FIT, visible_at=later, deadline=later)
     else:
         Answer.objects.update(state=state, result=None)
     receipt = receipt_of(scientist, answered)
     assert_holds(receipt)
     assert [entry["action"] for entry in payloads(receipt)] == ["budget.commit"]
     assert (receipt["kind"], receipt["document"], receipt["document_salt"]) == ("charge", "", "")
+
+
+def test_a_question_tells_by_no_receipt_when_it_was_charged(scientist, answered):
+    Answer.objects.update(visible_at=timezone.now() + timedelta(hours=1))
+    found = scientist.get("api:answer_receipt", answered.pk)
+    assert "comes with the answer" in problem(found, 400, "refused")["detail"]
 
 
 def test_what_was_not_charged_has_no_receipt(scientist, budget, ask):
