@@ -31,7 +31,7 @@ class ReceiptItem(Item):
     """A receipt, or when there will be one."""
 
     ready = serializers.BooleanField()
-    receipt = serializers.JSONField(
+    receipt = serializers.DictField(
         allow_null=True, help_text="What `weir verify` checks. Null until it is ready."
     )
     due = serializers.DateTimeField(allow_null=True, help_text="When to ask again. Null if it is ready.")

@@ -22,6 +22,7 @@ RANDOM = re.compile(
     r"|(?<=cursor=)[\w-]+"  # the id of the last item of a page
     r"|(?<=-)[0-9a-f]{8}(?=[.-])"  # the beginning of an id, in the name of a file
     r'|(?<="object":\{"id":")[0-9]+(?=",)'  # of a line of the ledger: a number in the whole database
+    r'|(?<="charge":")[0-9]+'  # the same line, in the entry of its answer
     r'|(?<="ending":")[^"]{4}|(?<=\xe2\x80\xa6)[\w-]{4}(?=\))'  # how an access token ends
     r'|(?<="device_code":")[^"]+|(?<="user_code":")[^"]+'
 )

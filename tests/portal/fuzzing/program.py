@@ -48,8 +48,8 @@ include-method = "POST"
 phases.coverage.enabled = false
 
 [[operations]]
-include-path-regex = "/ledger/"
-parameters."query.cursor" = {{ dictionary = "cursors_of_ledgers" }}
+include-path-regex = "/(ledger|checkpoints)/"
+parameters."query.cursor" = {{ dictionary = "cursors_of_numbers" }}
 
 [dictionaries]
 {dictionaries}
@@ -117,7 +117,7 @@ def run(url: str, caller: Caller, scene: Scene, home: Path, plan: Plan) -> Outco
 def _dictionaries(ids: dict[str, list[str]]) -> str:
     values = {
         "cursors": [_cursor("ffffffff-ffff-4fff-bfff-ffffffffffff")],
-        "cursors_of_ledgers": [_cursor("99")],
+        "cursors_of_numbers": [_cursor("99")],
         "etags": ["*"],
         **{name: ids[name] for name in KNOWN},
     }

@@ -34,4 +34,5 @@ def test_every_step_of_the_lane_is_in_the_audit_log_once():
         "release.begin_check",
         "output.verdict",
         "release.release",
+        "release.recorded",
     ]
