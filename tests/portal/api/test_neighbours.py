@@ -274,7 +274,10 @@ def without_proofs(heard: Heard) -> Heard:
     """Only what a receipt says, but for the number of a line of the ledger: its proofs are random, as the order and the
     salts of leaves are."""
     found = json.loads(heard.body)["receipt"]
-    said = [re.sub('(?<="object_id":")[0-9]+|(?<="charge":")[0-9]+', "", each["payload"]) for each in found["entries"]]
+    said = [
+        re.sub('(?<="object_id":")[0-9]+|(?<="charge":")[0-9]+', "", each["payload"])
+        for each in found["entries"]
+    ]
     said.append(found["document"])
     return replace(heard, body="\n".join(said))
 
