@@ -163,7 +163,7 @@ def _leaf(position: int | None, entry: bytes) -> tuple[int | None, bytes, bytes]
 
 
 def _signer(now: datetime) -> Signer:
-    """Return the active key. The first signature makes it; with a new secret key all keys are sealed anew."""
+    """Return the active key, made by the first signature. After a change of the secret key, seal all keys anew."""
     key = LogKey.objects.filter(retired_at=None).first()
     if key is None:
         return _made(now, f"{urlsplit(settings.BASE_URL).netloc}/log/1")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit import chain, log, signing, tree_verification
 from audit.models import Checkpoint, Entry, Leaf, Link, LogKey, Tile
 from audit.tiles import Tiles
-from audit.verification import verify
+from audit.verification import COLUMNS, verify
 from crypto import notes, tree
 from tests import make
 from tests.audit.test_chain import as_somebody_with_the_database, sql
@@ -38,17 +38,7 @@ def rewrite(entry: Entry) -> None:
     """Change an entry, and make every later hash of the chain anew."""
     sql("UPDATE audit_entry SET object_label = 'x' WHERE id = %s", entry.pk)
     entry.refresh_from_db()
-    names = (
-        "action",
-        "actor_id",
-        "actor",
-        "object_type",
-        "object_id",
-        "object_label",
-        "dataset_id",
-        "person_id",
-    )
-    fields = {name: getattr(entry, name) for name in (*names, "changes", "detail")}
+    fields = {name: getattr(entry, name) for name in COLUMNS}
     text = chain.payload({"at": entry.at.isoformat(), **fields})
     sql("UPDATE audit_entry SET payload = %s WHERE id = %s", text, entry.pk)
     previous = entry.link.previous
