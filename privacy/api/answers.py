@@ -250,8 +250,8 @@ class AnswerReceipt(Endpoint):
 
     @reads(ReceiptItem)
     def get(self, call: Call, pk: UUID) -> dict[str, object]:
-        """Read the receipt: the figures, the charge, and the proof that the log holds both. Without an answer yet, or
-        once it is lost: the charge alone."""
+        """Read the receipt: the figures, the charge, and the proof that the log holds both. Of an answer that is lost,
+        and of a model, table or code until its deadline: the charge alone."""
         return item_of(receipts.of_answer(the_answer(call, pk), by=call.user))
 
 

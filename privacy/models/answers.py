@@ -114,6 +114,12 @@ class Answer(BaseModel):
     def is_waiting(self) -> bool:
         return self.state in {Answer.State.PENDING, Answer.State.RELEASED} and not self.is_out
 
+    @property
+    def hides_charge(self) -> bool:
+        """Whether no receipt tells yet that it is charged: for a question, the moment says how long opening the ledgers
+        took."""
+        return self.is_waiting and self.deadline is None
+
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def visible_to(self, user: User) -> "BatchQuerySet":

@@ -14,13 +14,12 @@ from privacy.models import Answer, LedgerLine
 def of_answer(answer: Answer, *, by: User) -> dict[str, Any] | None:
     """Return the receipt of an answer, or None while its entries are under no signed checkpoint.
 
-    Before an answer is out, and once it is lost, the receipt is that of the charge alone. An answer that an earlier
-    version released has a receipt without its figures. Raises Denied, and Refused if nothing was charged.
+    While an answer with a deadline is computed, and once any is lost, the receipt is that of the charge alone. One that
+    an earlier version released has no figures in its receipt. Raises Denied, and Refused if nothing was charged or a
+    question is not answered yet.
     """
     require(rules.may_have_receipt, by, answer)
-    if (
-        answer.is_waiting and answer.deadline is None
-    ):  # when it was charged says how long opening the ledgers took
+    if answer.hides_charge:
         raise Refused("The receipt comes with the answer.")
     charge = _charge_of(answer)
     if charge is None:

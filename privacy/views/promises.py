@@ -269,7 +269,7 @@ def _ledger_row(line: LedgerLine) -> dict[str, object]:
     return {
         "line": line,
         "answer": answer,
-        "has_receipt": answer is not None and kind == LedgerLine.Kind.COMMIT,
+        "has_receipt": answer is not None and kind == LedgerLine.Kind.COMMIT and not answer.hides_charge,
         "what": queries.title_of(answer) if answer else "Nothing was computed",
         "share": shares.percent(queries.share_at_the_time(line)),
         "state": LedgerLine.Kind(kind).label,
