@@ -23,6 +23,13 @@ if (table) {
     event.preventDefault()
     focus(all[Math.min(Math.max(next, 0), all.length - 1)])
   })
+  // A line that was chosen before this script ran is a link: the page comes back with the form in it. The browser takes
+  // the focus away when it scrolls to the line, which it does once the page is loaded.
+  if (new URLSearchParams(location.search).has('comment')) {
+    addEventListener('load', () => setTimeout(() => {
+      if (document.activeElement === document.body) table.querySelector('.comment-form textarea')?.focus({ preventScroll: true })
+    }))
+  }
 }
 
 function focus(link) {
