@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "datasets.apps.DatasetsConfig",
     "privacy.apps.PrivacyConfig",
     "requests_app.apps.RequestsConfig",
+    "network.apps.NetworkConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -39,6 +39,8 @@ urlpatterns = [
     path("datasets/", include("datasets.urls")),
     path("requests/", include("requests_app.urls")),
     path("answers/", include("privacy.urls")),
+    path("network/", include("network.urls")),
+    path("net/1/", include("network.call_urls")),
     path("audit/", include("audit.urls")),
     path("log/", include("audit.log_urls")),
     path("api/v1/", include("portal.api.urls")),

@@ -1,0 +1,1 @@
+"""Portals of several institutions that know each other: identity, peers, catalogue, guests."""
