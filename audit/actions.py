@@ -44,6 +44,7 @@ ACTIONS: dict[str, Action] = {
     "budget.void": Action("Gave a reservation back to a budget"),
     "checkpoint.ask": Action("Asked for a checkpoint of the log"),
     "checkpoint.key": Action("Made a key that signs the log"),
+    "checkpoint.missing": Action("A checkpoint of the log is missing"),
     "comment.write": Action("Wrote a comment"),
     "dataset.create": Action("Created a dataset"),
     "dataset.freeze": Action("Froze a dataset"),

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from audit import published, services
+from audit import published, services, witnesses
 from audit.models import Checkpoint, LogKey
 from common.http import UserRequest, as_public
 from common.pages import paginated
@@ -29,8 +29,12 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         "address": settings.BASE_URL,
         "keys": list(LogKey.objects.order_by(F("retired_at").desc(nulls_first=True))),
-        "page": paginated(request, Checkpoint.objects.visible_to(request.user).order_by("-size")),
+        "page": paginated(
+            request,
+            Checkpoint.objects.visible_to(request.user).prefetch_related("cosignatures").order_by("-size"),
+        ),
         "oversees": getattr(request.user, "oversees", False),
+        "missing": witnesses.missing(),
         "is_late": not Checkpoint.objects.filter(public=True, at__gt=timezone.now() - LATE).exists(),
     }
     if request.user.is_authenticated:
@@ -52,11 +56,11 @@ def ask(request: UserRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def checkpoint(request: HttpRequest) -> HttpResponse:
-    """Send the newest public checkpoint, a signed note."""
+    """Send the newest public checkpoint, a signed note, with the signatures of witnesses that have come by then."""
     newest = Checkpoint.objects.filter(public=True).newest()
     if newest is None:
         return _missing("The log has not been signed yet.")
-    return as_public(_text(newest.note), seconds=MINUTE)
+    return as_public(_text(witnesses.note(newest)), seconds=MINUTE)
 
 
 @login_not_required

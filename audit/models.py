@@ -285,6 +285,59 @@ class Checkpoint(models.Model):
         return self.note.split("\n", 3)[2]
 
 
+class Cosignature(models.Model):
+    """A witness's signature under a checkpoint: all that it had signed before is in the log up to there."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="cosignatures")
+    witness = models.CharField(max_length=300)
+    """The text of its key."""
+    line = models.CharField(max_length=400)
+    """Its line in the note, with the line break."""
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["witness"]
+        constraints = [
+            models.UniqueConstraint(fields=["checkpoint", "witness"], name="one_cosignature_per_witness")
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="cosignature_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.checkpoint_id}"
+
+    @property
+    def name(self) -> str:
+        """The witness's name."""
+        return self.witness.partition("+")[0]
+
+
+class MissingCheckpoint(models.Model):
+    """A checkpoint that this portal has signed and does not have: the database was restored, or the log was rewritten.
+
+    A witness has shown it. Only a key of this portal could sign it, so it is a fact and not the witness's word.
+    """
+
+    origin = models.CharField(max_length=200)
+    size = models.BigIntegerField()
+    note = models.TextField()
+    witness = models.CharField(max_length=200)
+    """The name of the portal that showed it first."""
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-size"]
+        constraints = [
+            models.UniqueConstraint(fields=["origin", "size"], name="one_missing_checkpoint_per_size")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.size}"
+
+
 class Wish(models.Model):
     """Somebody waits for a receipt. One row: the last link that has to be under a checkpoint."""
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from audit import signing
-from audit.models import Checkpoint, Entry, Leaf, Link
+from audit import signing, witnesses
+from audit.models import Entry, Leaf, Link
 from audit.tiles import Tiles
 from crypto import tree
 
@@ -19,7 +19,7 @@ KINDS = frozenset({"answer", "charge", "release", "entry"})
 def for_entries(
     entries: Sequence[Entry], *, kind: str, document: str = "", salt: str = ""
 ) -> dict[str, Any] | None:
-    """Return the receipt of these entries, all under the newest checkpoint, as what JSON writes.
+    """Return the receipt of these entries, all under one checkpoint, as what JSON writes.
 
     `document` is the text whose SHA-256 after the salt (64 hex digits) one of the entries records. None if an entry is
     not under a checkpoint yet: then the next tick makes one, see `due`. Raises ValueError for an unknown kind, for no
@@ -28,11 +28,11 @@ def for_entries(
     if kind not in KINDS or not entries or bool(document) != bool(salt):
         raise ValueError(f"This is no receipt: {kind!r} of {len(entries)} entries.")
     leaves = {leaf.link.entry_id: leaf for leaf in _leaves(entries) if leaf.link}
-    checkpoint = Checkpoint.objects.newest()
-    if checkpoint is None or any(entry.pk not in leaves for entry in entries):
+    found = [leaves[entry.pk] for entry in entries if entry.pk in leaves]
+    checkpoint = witnesses.best_over(max((leaf.index for leaf in found), default=0))
+    if checkpoint is None or len(found) < len(entries):
         _wish(entries)
         return None
-    found = [leaves[entry.pk] for entry in entries]
     tiles = Tiles()
     tiles.fetch_around([leaf.index for leaf in found], [checkpoint.size])
     return {
@@ -41,7 +41,7 @@ def for_entries(
         "entries": [
             _proven(entry, leaf, tiles, checkpoint.size) for entry, leaf in zip(entries, found, strict=True)
         ],
-        "checkpoint": checkpoint.note,
+        "checkpoint": witnesses.note(checkpoint),
         "document": document,
         "document_salt": salt,
     }

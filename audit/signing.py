@@ -56,9 +56,10 @@ def sign_if_due(now: datetime) -> Checkpoint | None:
         return _signed(now) if is_ours and _is_due(now) else None
 
 
-def begin_key(now: datetime, *, without_old: bool) -> Checkpoint:
+def begin_key(now: datetime, *, without_old: bool, after_restore: bool = False) -> Checkpoint:
     """Retire the key, and sign with a new one. The old key signs this checkpoint too, unless it is lost.
 
+    `after_restore`: the log has lost entries that witnesses have signed, so it goes on under another name.
     Raises KeyLost if the old key cannot be opened and `without_old` is false; Conflict if there is none, or if the log
     is being signed at this moment.
     """
@@ -70,7 +71,8 @@ def begin_key(now: datetime, *, without_old: bool) -> Checkpoint:
         others = () if without_old else (_opened(old),)
         old.retired_at = now
         old.save(update_fields=["retired_at"])
-        _made(now, old.origin, replaces=old, is_vouched_for=bool(others))
+        origin = _next_origin(old.origin) if after_restore else old.origin
+        _made(now, origin, replaces=old, is_vouched_for=bool(others))
         return _signed(now, others=others, is_public=True)
 
 
@@ -160,6 +162,11 @@ def _fresh_leaves() -> list[tuple[int | None, bytes, bytes]]:
 def _leaf(position: int | None, entry: bytes) -> tuple[int | None, bytes, bytes]:
     salt = secrets.token_bytes(tree.HASH)
     return position, salt, tree.leaf_hash(salt, entry)
+
+
+def _next_origin(origin: str) -> str:
+    name, _, number = origin.rpartition("/")
+    return f"{name}/{int(number) + 1}"
 
 
 def _signer(now: datetime) -> Signer:

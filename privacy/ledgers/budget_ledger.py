@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
 from accounts.models import User
+from audit import witnesses
 from common import rows
 from common.errors import BudgetExceeded, Conflict, Refused
 from datasets.models import Revision
@@ -79,8 +80,9 @@ def reserve_all(budget: Budget, wanted: Sequence[Reservation], *, by: User) -> l
     """Reserve all of these charges, at least one, or none if one is refused; a known key returns its existing line.
 
     Raises BudgetExceeded when a cell would exceed its cap; Conflict when a key was used for another charge, when that
-    charge was given back, or when a revision has been replaced.
+    charge was given back, or when a revision has been replaced; Refused while part of the log is missing.
     """
+    _must_be_whole()
     with _durably():
         promise = _lock_promise(budget) if any(each.threshold for each in wanted) else None
         locked = rows.locked(budget)
@@ -99,6 +101,15 @@ def reserve_all(budget: Budget, wanted: Sequence[Reservation], *, by: User) -> l
         if new:
             _write(locked, spent)
         return [line or _add(locked, each, by=by) for each, line in zip(wanted, known, strict=True)]
+
+
+def _must_be_whole() -> None:
+    """Refuse while witnesses hold a checkpoint of the log that it does not have: charges may be lost as well."""
+    if witnesses.missing():
+        raise Refused(
+            "This portal answers nothing automatically at the moment: part of its log is missing, so charges may be "
+            "missing too. Its admins have been told."
+        )
 
 
 def _known(locked: Budget, wanted: Reservation) -> LedgerLine | None:

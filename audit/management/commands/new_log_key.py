@@ -23,9 +23,17 @@ class Command(BaseCommand):
             help="the old key cannot be opened, or may be in foreign hands: the new one signs alone",
         )
 
+        parser.add_argument(
+            "--after-restore",
+            action="store_true",
+            help="the database was restored, and witnesses have signed more than it has: the log gets a new name",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            signed: Checkpoint = signing.begin_key(timezone.now(), without_old=options["lost"])
+            signed: Checkpoint = signing.begin_key(
+                timezone.now(), without_old=options["lost"], after_restore=options["after_restore"]
+            )
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(
