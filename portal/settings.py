@@ -24,6 +24,8 @@ BASE_URL = env.base_url("WEIR_BASE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.words("WEIR_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 HTTPS = BASE_URL.startswith("https://")
 PROXIES = env.networks("WEIR_PROXIES")  # whose X-Forwarded-For is trusted
+WIREGUARD_PUBLIC_KEY = env.text("WEIR_WIREGUARD_PUBLIC_KEY", "")
+WIREGUARD_ENDPOINT = env.text("WEIR_WIREGUARD_ENDPOINT", "")
 
 INSTALLED_APPS = [
     "portal.apps.PortalConfig",
@@ -345,6 +347,8 @@ CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
     "sign-log": {"task": "audit.tasks.sign_log", "schedule": crontab()},  # second 0 of every minute
+    "have-log-signed": {"task": "network.tasks.have_log_signed", "schedule": crontab()},
+    "compare-checkpoints": {"task": "network.tasks.compare_checkpoints", "schedule": crontab(minute="*/10")},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }

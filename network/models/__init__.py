@@ -2,5 +2,6 @@
 
 from network.models.identity import Identity, IdentityKey
 from network.models.peers import Peer, PeerKey
+from network.models.witnesses import LogAlarm, SignedCheckpoint, WitnessKey
 
-__all__ = ["Identity", "IdentityKey", "Peer", "PeerKey"]
+__all__ = ["Identity", "IdentityKey", "LogAlarm", "Peer", "PeerKey", "SignedCheckpoint", "WitnessKey"]

@@ -13,8 +13,8 @@ from audit.models import Checkpoint, Cosignature, Entry, LogKey, MissingCheckpoi
 from common import sealing
 from common.errors import Refused
 from crypto import notes, tree
-from privacy.ledgers import budget_ledger
 from tests import make
+from tests.makers import privacy as budgets
 from tests.makers.audit import checkpoint
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def test_a_signature_of_somebody_else_or_of_another_checkpoint_is_refused():
         ("\n", witness.key),
         ("— b.example AAAA\n", witness.key),
     ]:
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"signed|signature|not"):
             witnesses.add(first, line, key, NOW)
     assert not Cosignature.objects.exists()
 
@@ -106,13 +106,10 @@ def signed_elsewhere(size: int, *, key: LogKey | None = None, root: bytes = b"r"
     return f"{text}\n{notes.sign(text, key.origin, private)}"
 
 
-def ask() -> None:
-    budget = make.budget()
-    budget_ledger.reserve_all(budget, [], by=budget.scientist)
-
-
 @pytest.mark.parametrize("ahead", [0, 64])
 def test_nothing_is_answered_while_a_checkpoint_is_missing(ahead: int):
+    budget = budgets.budget()
+    make.grant(budget.promise.dataset, budget.scientist)
     newest = checkpoint()
     note = signed_elsewhere(newest.size + ahead)
     found = witnesses.shown(note, by="b.example", now=NOW)
@@ -120,11 +117,12 @@ def test_nothing_is_answered_while_a_checkpoint_is_missing(ahead: int):
     entry = Entry.objects.get(action="checkpoint.missing")
     assert entry.detail == {"witness": "b.example", "size": newest.size + ahead}
     with pytest.raises(Refused, match="part of its log is missing"):
-        ask()
+        budgets.answer(budget)
 
     assert signing.begin_key(NOW, without_old=False, after_restore=True) is not None
     assert LogKey.objects.get(retired_at=None).origin.endswith("/log/2")
     assert witnesses.missing() is None
+    assert budgets.answer(budget).pk
     assert MissingCheckpoint.objects.count() == 1  # what was lost stays on record
 
 
@@ -141,7 +139,7 @@ def test_a_witness_alone_cannot_stop_anybody():
     text = notes.Checkpoint(key.origin, newest.size + 64, b"r" * 32).text
     unsigned = newest.note.replace(notes.opened(newest.note)[0], text)
     for note in (f"{text}\n{notes.sign(text, key.origin, forged)}", unsigned, text, "", "x" * 200_000):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"signed|signature|not"):
             witnesses.shown(note, by="b.example", now=NOW)
     LogKey.objects.create(
         origin=f"{key.origin}x", public=forged.public_key().public_bytes_raw(), sealed=b"", created_at=NOW

@@ -1,0 +1,52 @@
+"""Celery tasks of the network."""
+
+import logging
+
+from celery import shared_task
+
+from common.errors import Refused
+from network import identity
+from network.models import Peer
+from network.services import witnesses
+
+logger = logging.getLogger(__name__)
+SOON = 55
+"""Seconds after which a call that has not begun is left out: the next minute brings another."""
+
+
+@shared_task(ignore_result=True)
+def have_log_signed() -> None:
+    """Ask each peer to sign the newest checkpoint of this portal's log. Celery beat calls it every minute."""
+    _for_each_peer(have_log_signed_by)
+
+
+@shared_task(ignore_result=True)
+def compare_checkpoints() -> None:
+    """Compare with each peer what it and this portal have signed. Celery beat calls it every ten minutes."""
+    _for_each_peer(compare_checkpoints_with)
+
+
+@shared_task(ignore_result=True)
+def have_log_signed_by(peer_id: str) -> None:
+    """Ask one peer. What it refuses is in the log of the worker; whether it can be reached is noted at the peer."""
+    for peer in Peer.objects.active().filter(pk=peer_id):
+        try:
+            witnesses.submit(peer)
+        except Refused as why:
+            logger.warning("%s has not signed the log: %s", peer.url, why)
+
+
+@shared_task(ignore_result=True)
+def compare_checkpoints_with(peer_id: str) -> None:
+    """Compare with one peer."""
+    for peer in Peer.objects.active().filter(pk=peer_id):
+        try:
+            witnesses.compare(peer)
+        except Refused as why:
+            logger.warning("Checkpoints were not compared with %s: %s", peer.url, why)
+
+
+def _for_each_peer(task) -> None:  # type: ignore[no-untyped-def] -- Celery's task
+    if identity.exists():
+        for pk in Peer.objects.active().values_list("pk", flat=True):
+            task.apply_async([str(pk)], expires=SOON)
