@@ -2,10 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from network.call_views import introductions, own
+from network.call_views import introductions, own, witnesses
 
 app_name = "calls"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("peers", introductions.introduce, name="peers"),
     path("state", own.state, name="state"),
+    path("log/add-checkpoint", witnesses.add_checkpoint, name="add_checkpoint"),
+    path("log/seen", witnesses.seen, name="seen"),
+    path("witness-key", witnesses.witness_key, name="witness_key"),
 ]

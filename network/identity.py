@@ -19,7 +19,7 @@ from audit.models import LogKey
 from common import sealing
 from common.access import require
 from common.errors import Conflict, Refused
-from network import cards
+from network import cards, wireguard
 from network.cards import KEY_OVERLAP, Card, CardKey, Voucher
 from network.models import Identity, IdentityKey
 
@@ -237,6 +237,7 @@ def _sign(identity: Identity) -> None:
 
 def _card(identity: Identity, now: datetime, *, sequence: int, expires: int) -> Card:
     log_key = LogKey.objects.filter(retired_at=None).first()
+    tunnel = wireguard.own()
     return Card(
         name=identity.name,
         url=settings.BASE_URL,
@@ -251,8 +252,8 @@ def _card(identity: Identity, now: datetime, *, sequence: int, expires: int) -> 
         protocols=PROTOCOLS,
         log_origin=log_key.origin if log_key else "",
         log_key=log_key.key.text if log_key else "",
-        wireguard_public=None,
-        wireguard_endpoint="",
+        wireguard_public=tunnel.public if tunnel else None,
+        wireguard_endpoint=str(tunnel.endpoint) if tunnel and tunnel.endpoint else "",
         roles=(),
         vouchers=_vouchers(identity, now),
     )
