@@ -71,6 +71,8 @@ ACTIONS: dict[str, Action] = {
     "log.view": Action("Opened the log of a run", Receiver.ACTOR),
     "mock.restore": Action("Went back to the declared mock"),
     "mock.sample": Action("Replaced mock data by a sampled mock"),
+    "network.alarm.raised": Action("Found a fault in another portal's log"),
+    "network.alarm.seen": Action("Dealt with a fault in another portal's log"),
     "network.identity.recover": Action("Replaced this portal's keys with its recovery key"),
     "network.identity.rename": Action("Changed the name of this portal's institution"),
     "network.identity.rotate": Action("Began a new key of this portal"),

@@ -209,7 +209,7 @@ def compare(peer: Peer) -> int:
     reply = calls.call(peer, "GET", "/net/1/log/seen")
     told = reply.document.get("checkpoints")
     if reply.status != 200 or not isinstance(told, list):
-        raise calls.Unreachable(f"{peer} does not tell what it has signed.")
+        raise calls.Unreachable("failed", f"{peer} does not tell what it has signed.")
     texts = [each for each in told[: TOLD * LOGS_TOLD] if isinstance(each, str)]
     return sum(_compared(peer, text) for text in texts)
 
