@@ -22,6 +22,7 @@ PAGES = {
 OF_RUN = frozenset({"output"})
 OF_DATASET = frozenset({"datasetreviewer", "grant", "revision", "table", "terms"})
 FOR_OVERSEERS = {
+    "identity": "network:list",
     "invitation": "accounts:invitations",
     "worker": "requests:workers",
     "pause": "requests:workers",
@@ -47,6 +48,8 @@ def address(entry: Entry, reader: User) -> str:
         return _page("privacy:dataset", entry.dataset_id)
     if kind == "user" and reader.oversees:
         return _page("accounts:person", entry.object_id)
+    if kind == "peer" and reader.oversees:
+        return _page("network:peer", entry.object_id)
     return reverse(FOR_OVERSEERS[kind]) if kind in FOR_OVERSEERS and reader.oversees else ""
 
 
