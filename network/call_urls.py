@@ -1,6 +1,8 @@
-"""Addresses that other portals call. Every call is signed."""
+"""Addresses that other portals call. Every call is signed, but for introductions."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from network.call_views import introductions
 
 app_name = "calls"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [path("peers", introductions.peers, name="peers")]

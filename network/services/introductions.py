@@ -89,16 +89,21 @@ def asked(url: str) -> None:
         return
     if exact != url or url == settings.BASE_URL:
         return
+    if not _has_room_for(url):
+        return
     with transaction.atomic():
-        if Identity.objects.select_for_update().first() is None:  # the lock serializes the count
-            return
-        known = Peer.objects.known()
-        waiting = known.filter(state=Peer.State.WAITING).count()
-        if waiting >= WAITING_AT_MOST or known.filter(url=url).exists():
+        if Identity.objects.select_for_update().first() is None or not _has_room_for(url):
             return
         peer = Peer.objects.create(url=url)
         log.record("network.peer.ask", by=User.objects.system_actor(), on=peer)
         notifications.asked(peer)
+
+
+def _has_room_for(url: str) -> bool:
+    """Return whether this address may begin to wait: asked before the lock, and again under it."""
+    known = Peer.objects.known()
+    waiting = known.filter(state=Peer.State.WAITING).count()
+    return waiting < WAITING_AT_MOST and not known.filter(url=url).exists()
 
 
 @transaction.atomic
@@ -132,9 +137,7 @@ def compare_again(peer: Peer, *, by: User, fingerprint: str, compared_with: str)
     _confirmed(peer, by=by, compared_with=compared_with)
     peer.recovered_at = None
     peer.save(update_fields=["confirmed_by", "confirmed_with", "confirmed_at", "recovered_at"])
-    log.record(
-        "network.peer.confirm", by=by, on=peer, fingerprint=fingerprint, compared_with=compared_with
-    )
+    log.record("network.peer.confirm", by=by, on=peer, fingerprint=fingerprint, compared_with=compared_with)
     return peer
 
 
@@ -142,7 +145,9 @@ def _fetched(url: str) -> Found:
     try:
         text, card = calls.fetch_card(url)
         if card.url != url:
-            raise Refused(f"This address answers with the card of {card.url}. Introduce that address instead.")
+            raise Refused(
+                f"This address answers with the card of {card.url}. Introduce that address instead."
+            )
         if card.expires <= timezone.now().timestamp():
             raise Refused("The card of this portal has expired. Ask its admin to look after it.")
         return Found(url, text, card, cards.fingerprint(card))

@@ -87,7 +87,9 @@ def _resume(peer: Peer, *, by: User, reason: str) -> None:
     notifications.resumed(peer, by=by)
 
 
-def to_state(peer: Peer, state: Peer.State, *, by: User, action: str, reason: str = "", **detail: Any) -> None:
+def to_state(
+    peer: Peer, state: Peer.State, *, by: User, action: str, reason: str = "", **detail: Any
+) -> None:
     """Set and record the state of a locked portal, and save the row. No other function writes a state."""
     old = peer.state
     peer.state, peer.state_reason = state, reason

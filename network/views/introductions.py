@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.signin.reauthentication import confirmed_recently
-from common.errors import Denied, Refused
+from common.errors import Denied
 from common.http import UserRequest
 from common.pages import attempt
 from network import identity, rules
@@ -58,7 +58,9 @@ def confirm(request: UserRequest) -> HttpResponse:
         fingerprint=given["fingerprint"],
         compared_with=given["compared_with"],
     )
-    messages.success(request, f"{peer} confirmed. It becomes active as soon as its admin has confirmed this portal.")
+    messages.success(
+        request, f"{peer} confirmed. It becomes active as soon as its admin has confirmed this portal."
+    )
     return redirect("network:peer", peer.pk)
 
 

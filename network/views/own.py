@@ -112,5 +112,5 @@ recover = _change(
     RecoverForm,
     own.recover,
     step="Recover this portal's identity",
-    message="Key replaced with the recovery key. Call the admins of the other portals: they compare the fingerprint again.",
+    message="Key replaced with the recovery key. Call the other admins: they compare the fingerprint again.",
 )

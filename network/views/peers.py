@@ -65,7 +65,9 @@ def _page(
         "fingerprint": fingerprint,
         "own_fingerprint": identity.fingerprint() if shown.recovered_at else "",
         "keys": [(key_id(bytes(key.public)), key, key.counts(now)) for key in queries.keys_of(shown)],
-        "wishes": [(changes.WORDS[name], getattr(shown, name), value) for name, value in shown.wished.items()],
+        "wishes": [
+            (changes.WORDS[name], getattr(shown, name), value) for name, value in shown.wished.items()
+        ],
         "refusals": {
             "suspend": rules.may_suspend(user, shown),
             "resume": rules.may_resume(user, shown),
