@@ -76,7 +76,6 @@ ACTIONS: dict[str, Action] = {
     "network.identity.rotate": Action("Began a new key of this portal"),
     "network.identity.set_up": Action("Set up this portal's identity"),
     "network.peer.active": Action("Another portal became active"),
-    "network.peer.active": Action("Another portal became active"),
     "network.peer.ask": Action("Another portal introduced itself"),
     "network.peer.change": Action("Decided on another portal's name or address"),
     "network.peer.confirm": Action("Confirmed another portal"),
