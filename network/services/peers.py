@@ -18,17 +18,16 @@ TASK = "network.tasks.poll_peer"
 State = Peer.State
 
 
-def heard_from(peer: Peer) -> Peer:
+def heard_from(peer: Peer) -> None:
     """Make an invited portal active: a signed call or answer shows that its admin has confirmed this portal."""
     if peer.state != State.INVITED:
-        return peer
+        return
     with transaction.atomic():
         peer = rows.locked(peer)
         if peer.state == State.INVITED:
             peer.proven_at = peer.proven_at or timezone.now()
             to_state(peer, State.ACTIVE, by=User.objects.system_actor(), action="active")
             notifications.active(peer)
-    return peer
 
 
 @transaction.atomic

@@ -28,7 +28,6 @@ AT_ONCE = 8
 """Portals that are called at a time, so that one that does not answer delays no other."""
 LATE = timedelta(days=1)
 """How long a card counts after it has expired, until the portal is suspended."""
-STATE = "/net/1/state"
 TEXT = 300
 
 
@@ -56,36 +55,41 @@ def poll(pk: UUID) -> None:
         return
     answers = _fetch(peer)
     peer = _look_at_the_date(peer)
-    if not answers or peer.state not in {State.INVITED, State.ACTIVE}:
-        return
+    if answers and peer.state in {State.INVITED, State.ACTIVE} and "url" not in peer.wished:
+        _call(peer)
+
+
+def _call(peer: Peer) -> None:
+    """Send the introduction if it has not been sent, and hear the state of a portal."""
     try:
         if peer.state == State.INVITED and peer.asked_at is None:
             calls.introduce(peer.url)
-            Peer.objects.filter(pk=pk).update(asked_at=timezone.now())
-        if calls.call(peer, "GET", STATE).status == 200:
-            peers.heard_from(peer)
+            calls.note(peer, asked_at=timezone.now())
+        calls.call(peer, "GET", calls.STATE)
+    except calls.Unreachable as why:
+        is_expected = peer.state == State.INVITED and why.kind == "unknown"
+        _note(peer, "" if is_expected else str(why))
     except Refused as why:
-        _note(peer, trouble=why)
+        _note(peer, str(why))
 
 
 def _fetch(peer: Peer) -> bool:
     """Fetch the card and take it over if it follows the pinned one; return whether the portal answered."""
     try:
-        text, card = calls.fetch_card(peer.url)
+        text, card = calls.fetch_card(peer.url, may_have_moved=True)
     except calls.Unreachable as why:
-        _note(peer, trouble=why)
+        if why.kind == "card":
+            calls.note(peer, card_trouble=str(why)[:TEXT])
+            return True
+        _note(peer, str(why))
         return False
-    except (Refused, ValueError) as why:
-        _note(peer, card_trouble=why)
-        return True
     with transaction.atomic():
         _take(rows.locked(peer), text, card)
     return True
 
 
-def _note(peer: Peer, **troubles: Exception) -> None:
-    texts = {name: str(why)[:TEXT] for name, why in troubles.items()}
-    Peer.objects.filter(pk=peer.pk).update(tried_at=timezone.now(), **texts)
+def _note(peer: Peer, trouble: str) -> None:
+    calls.note(peer, tried_at=timezone.now(), trouble=trouble[:TEXT])
 
 
 def _take(peer: Peer, text: str, card: Card) -> None:
@@ -112,8 +116,6 @@ def _take(peer: Peer, text: str, card: Card) -> None:
 
 def _succession(peer: Peer, text: str, card: Card) -> Succession:
     """Return how a card follows the pinned one. Raises ValueError if it does not."""
-    if card.expires <= timezone.now().timestamp():
-        raise ValueError("The card that it shows has expired.")
     succession = cards.follows(
         card,
         keys=_pinned(peer),
