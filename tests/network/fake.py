@@ -77,7 +77,7 @@ def fake_portal(name: str = "Hospital B") -> Iterator[FakePortal]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 -- the name is the server's
 
         def log_message(self, *args: object) -> None:
             """Nothing: what it heard is in `heard`."""
