@@ -1,8 +1,11 @@
-"""Addresses that other portals call. Every call is signed, but for introductions."""
+"""Addresses that other portals call. Every call is signed; all other addresses are answered by `incoming.nothing`."""
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, path
 
-from network.call_views import introductions
+from network.call_views import introductions, own
 
 app_name = "calls"
-urlpatterns = [path("peers", introductions.peers, name="peers")]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("peers", introductions.introduce, name="peers"),
+    path("state", own.state, name="state"),
+]

@@ -1,17 +1,19 @@
-"""The one call that need not be signed with a known key: an unknown portal introduces itself."""
+"""Portals that want to be known."""
 
 from django.http import HttpResponse
 
-from network.incoming import PeerRequest, open_call, reply
+from network import incoming
+from network.documents import Fields
+from network.incoming import NotJson, PeerRequest
 from network.services import introductions
 
-BODY = 4_000
 
-
-@open_call("POST", limit=BODY)
-def peers(request: PeerRequest) -> HttpResponse:
-    """Note that a portal introduces itself. The answer is the same whatever becomes of it."""
-    url = request.document.get("url")
-    if isinstance(url, str):
-        introductions.asked(url)
-    return reply({}, 202)
+@incoming.open_call("POST", limit=2_000)
+def introduce(request: PeerRequest) -> HttpResponse:
+    """Let a portal wait for an admin. The answer is always the same."""
+    try:
+        url = Fields(request.document, {"url"}).text("url", 1, 200)
+    except ValueError as bad:
+        raise NotJson(f"The body cannot be read: {bad}.") from bad
+    introductions.asked(url)
+    return incoming.reply({}, 202)

@@ -23,11 +23,12 @@ def heard_from(peer: Peer) -> None:
     if peer.state != State.INVITED:
         return
     with transaction.atomic():
-        peer = rows.locked(peer)
-        if peer.state == State.INVITED:
-            peer.proven_at = peer.proven_at or timezone.now()
-            to_state(peer, State.ACTIVE, by=User.objects.system_actor(), action="active")
-            notifications.active(peer)
+        locked = rows.locked(peer)
+        if locked.state == State.INVITED:
+            locked.proven_at = locked.proven_at or timezone.now()
+            to_state(locked, State.ACTIVE, by=User.objects.system_actor(), action="active")
+            notifications.active(locked)
+    peer.state = locked.state
 
 
 @transaction.atomic

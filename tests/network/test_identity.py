@@ -49,7 +49,7 @@ def pinned(card: cards.Card) -> dict[str, Any]:
 
 
 def actions() -> list[str]:
-    entries = Entry.objects.filter(action__startswith="network.").order_by("link__position")
+    entries = Entry.objects.filter(action__startswith="network.").order_by("pk")
     return list(entries.values_list("action", flat=True))
 
 
