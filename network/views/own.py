@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.signin.reauthentication import confirmed_recently
+from common.errors import Conflict
 from common.http import UserRequest
 from common.pages import attempt
 from network import identity, queries, rules
@@ -27,7 +28,9 @@ def set_up(request: UserRequest) -> HttpResponse:
     form = NameForm(request.POST or None)
     made: list[str] = []
     if request.method == "POST" and attempt(
-        form, lambda: made.append(own.set_up(form.cleaned_data["name"], by=request.user))
+        form,
+        lambda: made.append(own.set_up(form.cleaned_data["name"], by=request.user)),
+        raising=Conflict,
     ):
         return _recovery_key(request, KeptForm(), key=made[0])
     context = {
