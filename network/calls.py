@@ -59,10 +59,10 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def fetch_card(url: str) -> tuple[str, Card]:
+def fetch_card(url: str, *, may_have_moved: bool = False) -> tuple[str, Card]:
     """Fetch the card of a portal: its text, and what it says. It proves nothing until a fingerprint was compared.
 
-    Raises Unreachable, also for a card that is another portal's or out of date.
+    Raises Unreachable, also for a card that is out of date, or has another address unless it `may_have_moved`.
     """
     answer, _ = _send(Call("GET", url + CARD, b""), {}, cards.MAX_CARD, SECONDS)
     if answer.status_code != 200:
@@ -74,7 +74,7 @@ def fetch_card(url: str) -> tuple[str, Card]:
         card = cards.read(text)
     except ValueError as bad:
         raise Unreachable("card", f"The card of {url} cannot be read. {bad}") from bad
-    if card.url != url:
+    if card.url != url and not may_have_moved:
         raise Unreachable("card", f"The card at {url} is that of {card.url}. Use that address.")
     left = card.expires - time.time()
     if not 0 < left <= cards.CARD_SECONDS + CLOCKS:
