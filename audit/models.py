@@ -123,7 +123,9 @@ OBJECTS = {
     "devicesignin": "sign-in of a program",
     "grant": "access",
     "ledgerline": "charge",
+    "identity": "identity of this portal",
     "logkey": "key of the log",
+    "peer": "another portal",
     "topup": "top-up",
     "user": "person",
 }

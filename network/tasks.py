@@ -1,17 +1,30 @@
-"""Celery tasks of the network."""
+"""Celery tasks of the network: looking after the portals that are known, and witnessing each other's logs."""
 
 import logging
+from uuid import UUID
 
 from celery import shared_task
 
 from common.errors import Refused
 from network import identity
 from network.models import Peer
-from network.services import witnesses
+from network.services import polling, witnesses
 
 logger = logging.getLogger(__name__)
 SOON = 55
 """Seconds after which a call that has not begun is left out: the next minute brings another."""
+
+
+@shared_task(ignore_result=True)
+def poll_peers() -> None:
+    """Fetch the cards of all portals and call them. Celery beat calls it every ten minutes."""
+    polling.poll_all()
+
+
+@shared_task(ignore_result=True)
+def poll_peer(pk: str) -> None:
+    """Fetch the card of one portal and call it, soon after something changed."""
+    polling.poll(UUID(pk))
 
 
 @shared_task(ignore_result=True)

@@ -1,12 +1,29 @@
 """Addresses of the pages about other portals."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import path
 
-from network.views import wireguard, witnesses
+from network.views import introductions, own, peers, wireguard, witnesses
 
 app_name = "network"
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("", wireguard.page, name="list"),
+urlpatterns = [
+    path("", peers.peer_list, name="list"),
+    path("set-up/", own.set_up, name="set_up"),
+    path("set-up/kept/", own.keep, name="keep"),
+    path("identity/", own.page, name="identity"),
+    path("identity/rename/", own.rename, name="rename"),
+    path("identity/rotate/", own.rotate, name="rotate"),
+    path("identity/recover/", own.recover, name="recover"),
+    path("introduce/", introductions.introduce, name="introduce"),
+    path("introduce/confirm/", introductions.confirm, name="confirm"),
+    path("peers/<uuid:pk>/", peers.peer, name="peer"),
+    path("peers/<uuid:pk>/call/", peers.call_now, name="call_now"),
+    path("peers/<uuid:pk>/ask-again/", introductions.ask_again, name="ask_again"),
+    path("peers/<uuid:pk>/dismiss/", introductions.dismiss, name="dismiss"),
+    path("peers/<uuid:pk>/compare/", peers.compare, name="compare"),
+    path("peers/<uuid:pk>/change/", peers.change, name="change"),
+    path("peers/<uuid:pk>/suspend/", peers.suspend, name="suspend"),
+    path("peers/<uuid:pk>/resume/", peers.resume, name="resume"),
+    path("peers/<uuid:pk>/remove/", peers.remove, name="remove"),
     path("alarms/", witnesses.alarms, name="alarms"),
     path("alarms/<uuid:pk>/seen/", witnesses.mark_seen, name="mark_alarm"),
     path("wireguard/", wireguard.page, name="wireguard"),

@@ -22,11 +22,14 @@ PAGES = {
 OF_RUN = frozenset({"output"})
 OF_DATASET = frozenset({"datasetreviewer", "grant", "revision", "table", "terms"})
 FOR_OVERSEERS = {
+    "identity": "network:list",
     "invitation": "accounts:invitations",
     "worker": "requests:workers",
     "pause": "requests:workers",
 }
 """Pages without an id, which only admins and auditors may open."""
+OF_OVERSEERS = {"peer": "network:peer", "user": "accounts:person"}
+"""Page of the object, which only admins and auditors may open."""
 
 
 def address(entry: Entry, reader: User) -> str:
@@ -45,8 +48,8 @@ def address(entry: Entry, reader: User) -> str:
         return _page("datasets:detail", entry.dataset_id)
     if kind == "promise":
         return _page("privacy:dataset", entry.dataset_id)
-    if kind == "user" and reader.oversees:
-        return _page("accounts:person", entry.object_id)
+    if kind in OF_OVERSEERS and reader.oversees:
+        return _page(OF_OVERSEERS[kind], entry.object_id)
     return reverse(FOR_OVERSEERS[kind]) if kind in FOR_OVERSEERS and reader.oversees else ""
 
 

@@ -15,6 +15,8 @@ from django.urls import reverse
 from accounts.models import Role, RoleGrant, User
 from audit.models import Entry
 from datasets.models import AccessRequest, Dataset
+from network import queries as network
+from network.models import Peer
 from privacy import queries as answers
 from requests_app.models import CodeRequest, Release, Run
 from requests_app.workflow import Side
@@ -81,7 +83,7 @@ def _sources(user: User) -> list[Callable[[User], Found]]:
         *([_to_review, _to_check, _to_grant] if decides else []),
         _answers,
         *([_own_requests, _own_releases] if writes else []),
-        *([_registrations] if admits else []),
+        *([_registrations, _portals] if admits else []),
     ]
 
 
@@ -234,6 +236,32 @@ def _registrations(user: User) -> Found:
             ),
             person.total,
         )
+
+
+def _portals(user: User) -> Found:
+    """Yield, for admins, the other portals that wait for a decision."""
+    for peer in _first(network.waiting_for_an_admin()):
+        yield (
+            InboxItem(
+                kind="portal",
+                title=_wish_of(peer),
+                dataset="",
+                who=str(peer),
+                url=reverse("network:peer", args=[peer.pk]),
+                since=peer.recovered_at or peer.created_at,
+                turn="an admin",
+                ids={"portal": peer.pk},
+            ),
+            peer.total,
+        )
+
+
+def _wish_of(peer: Peer) -> str:
+    if peer.state == Peer.State.WAITING:
+        return f"{peer} introduces itself"
+    if peer.recovered_at:
+        return f"{peer} replaced its keys: compare the fingerprint again"
+    return f"{peer} asks for another name or address"
 
 
 def _item(kind: str, item: CodeRequest, url: str, since: datetime, turn: str, **ids: UUID) -> InboxItem:

@@ -17,6 +17,7 @@ KINDS = {
     "access": ("Access to decide on", "key"),
     "top_up": ("Budgets to decide on", "trending-up"),
     "registration": ("People who ask for an account", "user-plus"),
+    "portal": ("Other portals to decide on", "affiliate"),
     "changes": ("Your requests that need changes", "pencil"),
     "output_changes": ("Your outputs that need changes", "pencil"),
     "released": ("Released to you and not opened yet", "download"),

@@ -19,6 +19,7 @@ def items(request: HttpRequest) -> list[Item]:
         ("Requests", "requests:list", "file-code", True),
         ("Answers", "privacy:index", "message-question", True),
         ("People", "accounts:people", "users", user.oversees),
+        ("Network", "network:list", "affiliate", user.oversees),
         ("Workers", "requests:workers", "server", user.oversees),
         ("Audit", "audit:list", "history", True),
     ]

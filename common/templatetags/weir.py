@@ -28,7 +28,7 @@ register = template.Library()
 TONES = {
     "grey": "draft withdrawn discarded retired expired cancelled void voided closed",
     "blue": "submitted in_review pending held checking queued starting running collecting ending receiving reading "
-    "open",
+    "open waiting invited",
     "green": "approved approve published succeeded released release granted active live done accepted resolved ready",
     "amber": "changes_requested request_changes cancelling frozen suspended withhold warning",
     "red": "rejected reject failed denied revoked recalled refused error",

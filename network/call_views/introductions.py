@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from network import incoming
 from network.documents import Fields
 from network.incoming import NotJson, PeerRequest
-from network.services import peers
+from network.services import introductions
 
 
 @incoming.open_call("POST", limit=2_000)
@@ -15,5 +15,5 @@ def introduce(request: PeerRequest) -> HttpResponse:
         url = Fields(request.document, {"url"}).text("url", 1, 200)
     except ValueError as bad:
         raise NotJson(f"The body cannot be read: {bad}.") from bad
-    peers.asked(url)
+    introductions.asked(url)
     return incoming.reply({}, 202)

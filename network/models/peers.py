@@ -35,6 +35,9 @@ class Peer(BaseModel):
         SUSPENDED = "suspended", "Suspended"
         REMOVED = "removed", "Removed"
 
+    CLOCK_LIMIT = 60
+    """Seconds between two clocks beyond which signed calls are refused."""
+
     url = models.CharField(max_length=200)
     """Its address, as in its card: scheme and host, and a port if it is not the usual one. No slash at the end."""
     name = models.CharField(max_length=100, blank=True)
@@ -54,10 +57,19 @@ class Peer(BaseModel):
     wished = models.JSONField(default=dict, blank=True)
     """A name or address ("name", "url") that a newer card asks for, and that waits for an admin."""
 
+    refused = models.JSONField(default=dict, blank=True)
+    """The name or address that an admin has refused, so that it is not asked about again."""
+    card_trouble = models.CharField(max_length=300, blank=True)
+    """Why the card that was fetched last does not count, in words for an admin. Empty: it does."""
+
     confirmed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     confirmed_with = models.CharField(max_length=150, blank=True)
     """With whom the admin compared the fingerprint."""
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    """When it took our introduction. None: it has not been sent yet."""
+    proven_at = models.DateTimeField(null=True, blank=True)
+    """When a signed call or answer first showed that its admin has confirmed this portal."""
     recovered_at = models.DateTimeField(null=True, blank=True)
     """When its keys were replaced with the recovery key, until an admin compares the fingerprint again."""
 
@@ -87,6 +99,32 @@ class Peer(BaseModel):
 
     def __str__(self) -> str:
         return self.name or self.url
+
+    @property
+    def turn(self) -> str:
+        """Whose turn it is, in words; "" if nobody has to do anything."""
+        if self.state == self.State.INVITED:
+            return "an admin of the other portal" if self.asked_at else "this portal, which calls it again"
+        if self.state == self.State.SUSPENDED and self.suspended_by_id is None:
+            return "the other portal, with a card that counts"
+        if self.state in {self.State.WAITING, self.State.SUSPENDED} or self.wished or self.recovered_at:
+            return "" if self.state == self.State.REMOVED else "an admin of this portal"
+        return ""
+
+    @property
+    def clock(self) -> str:
+        """How far its clock is from ours, in words; "" before it has been heard."""
+        if self.clock_offset is None:
+            return ""
+        seconds = abs(self.clock_offset)
+        if seconds < 1:
+            return "less than 1 s"
+        return f"{seconds:.0f} s {'ahead' if self.clock_offset > 0 else 'behind'}"
+
+    @property
+    def clock_is_wrong(self) -> bool:
+        """Whether its clock is so far from ours that signed calls are refused."""
+        return self.clock_offset is not None and abs(self.clock_offset) > self.CLOCK_LIMIT
 
 
 class PeerKey(BaseModel):

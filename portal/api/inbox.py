@@ -20,6 +20,7 @@ ADDRESSES = {
     "access": ("access", "access_request"),
     "top_up": ("top-ups", "top_up"),
     "registration": ("people", "person"),
+    "portal": ("portals", "portal"),
     "changes": ("requests", "request"),
     "output_changes": ("releases", "release"),
     "released": ("releases", "release"),

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from allauth.mfa.totp.internal.auth import TOTP
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms import model_to_dict
-from django.test import Client
-from django.urls import reverse
 
 from accounts import services as people
 from accounts.models import Notification, User
@@ -25,7 +23,8 @@ from privacy.views import price_panel
 from requests_app import services as lane
 from requests_app.models import CodeEnvironment, Comment, Pause, Version
 from tests import make
-from tests.guards import code_clicks, owner_clicks
+from tests.guards import code_clicks, network_clicks, owner_clicks
+from tests.guards.click import Click
 from tests.guards.everything import Cast, fresh
 from tests.makers import code as coded
 from tests.makers import requests as requests_
@@ -34,29 +33,6 @@ REASON = {"reason": "Because."}
 ROWS_COUNTED = "SELECT COUNT(*) FROM wages"
 OF_THE_EAST = f"{ROWS_COUNTED} WHERE region = 'east'"
 """Questions that nobody has asked before."""
-
-
-@dataclass(frozen=True)
-class Click:
-    """One form, as somebody sends it."""
-
-    by: User
-    pk: UUID | None = None
-    data: dict[str, Any] = field(default_factory=dict)
-    body: str = "multipart"
-    method: str = "post"
-    headers: dict[str, str] = field(default_factory=dict)
-    done: frozenset[int] = frozenset({302})
-
-    def sent(self, client: Client, name: str) -> Any:
-        client.force_login(self.by, backend="django.contrib.auth.backends.ModelBackend")
-        path = reverse(name.partition(" ")[0], args=[self.pk] if self.pk else [])
-        extra: dict[str, Any] = {"headers": self.headers}
-        if self.body == "json":
-            return client.post(path, json.dumps(self.data), content_type="application/json", **extra)
-        if self.method != "post":
-            return client.generic(self.method.upper(), path, self.data["chunk"], self.body, **extra)
-        return client.post(path, self.data, **extra)
 
 
 def _json(by: User, pk: UUID, data: dict[str, Any], *done: int) -> Click:
@@ -395,4 +371,4 @@ OTHER_WAYS: Clicks = {
     "privacy:decide by giving": lambda c: Click(c.person, c.top_up.pk, {"verdict": "grant"}),
 }
 """Other ways through the same addresses, by "address and what is different"."""
-CLICKS: Clicks = {**ACCOUNTS, **DATASETS, **REQUESTS, **ANSWERS, **OTHER_WAYS}
+CLICKS: Clicks = {**ACCOUNTS, **DATASETS, **REQUESTS, **ANSWERS, **network_clicks.NETWORK, **OTHER_WAYS}

@@ -53,6 +53,8 @@ RECORDS = {
     "requests_app.Pause.ended_by": DID,
     "requests_app.CodeEnvironment.by": DID,
     "privacy.TopUp.decided_by": DID,
+    "network.Peer.confirmed_by": DID,
+    "network.Peer.suspended_by": DID,
 }
 """Foreign keys to a person that give them nothing, each with the reason."""
 

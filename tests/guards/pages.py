@@ -16,6 +16,7 @@ KINDS = {
     "budgets": "Budget", "comments": "Comment",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
+    "peers": "Peer", "portals": "Peer",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
     "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "trials": "CodeTrial",
     "code-trials": "CodeTrial", "uploads": "Upload", "versions": "Version", "workers": "Worker",

@@ -16,13 +16,20 @@ from django.template.loader import get_template
 
 import accounts.rules
 import datasets.rules
+import network.rules
 import privacy.rules
 import requests_app.rules
 from requests_app import workflow
 from tests.guards.pages import every_page
 
-MODULES: tuple[ModuleType, ...] = (accounts.rules, datasets.rules, requests_app.rules, privacy.rules)
-APPS = ("accounts", "audit", "datasets", "requests_app", "privacy", "portal", "common")
+MODULES: tuple[ModuleType, ...] = (
+    accounts.rules,
+    datasets.rules,
+    requests_app.rules,
+    privacy.rules,
+    network.rules,
+)
+APPS = ("accounts", "audit", "datasets", "requests_app", "privacy", "network", "portal", "common")
 OURS = {__name__, "common.access", "contextlib"}
 
 Question = tuple[str, tuple[object, ...]]
@@ -63,7 +70,7 @@ def _place() -> str:
 
 
 def rules() -> dict[str, Any]:
-    """Every public rule by its name: what the four modules define, and what they make by all_of and any_of."""
+    """Every public rule by its name: what the modules define, and what they make by all_of and any_of."""
     return {
         f"{module.__name__.partition('.')[0]}.{name}": rule
         for module in MODULES

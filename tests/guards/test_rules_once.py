@@ -58,7 +58,7 @@ WITHOUT = {
     "account_logout", "account_reauthenticate",
     "mfa_edit_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
 }  # fmt: skip
-STRANGERS = {"accounts:confirm_address", "accounts:register", "accounts:welcome"}
+STRANGERS = {"calls:peers", "accounts:confirm_address", "accounts:register", "accounts:welcome"}
 DURABLE = {
     "privacy:ask",
     "privacy:ask_code",

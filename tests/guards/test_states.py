@@ -25,6 +25,8 @@ WRITERS = {
     "datasets/execution.py:_read_again": "the content of a table that was read in another way: it has no state",
     "datasets/services/uploads.py:cancel": "an upload whose table stays as it was read before",
     "datasets/services/uploads.py:_to_be_read": "an upload that has arrived",
+    "network/services/peers.py:to_state": "another portal: waiting, invited, active, suspended, removed",
+    "network/services/polling.py:_note": "what went wrong with another portal: its state is none of it",
     "privacy/execution/settling.py:_close": "an answer that nothing was released for",
     "privacy/execution/settling.py:release": "an answer that was released",
     "privacy/execution/code_trials.py:run_trial": "a trial that a worker has taken",
@@ -87,7 +89,7 @@ def _is_open(word: ast.keyword) -> bool:
 
 
 def test_every_writer_of_a_state_is_known():
-    apps = ("accounts", "audit", "common", "datasets", "portal", "privacy", "requests_app")
+    apps = ("accounts", "audit", "common", "datasets", "network", "portal", "privacy", "requests_app")
     found = {place for path in sources() if path.relative_to(ROOT).parts[0] in apps for place in writes(path)}
     assert found - set(WRITERS) == set()
     assert set(WRITERS) - found == set()

@@ -17,6 +17,7 @@ from tests import make
 from tests.guards.pages import KINDS
 from tests.makers import code as coded
 from tests.makers import learned
+from tests.makers import network as connected
 from tests.makers import privacy as shares
 
 MARK = "Quetzalcoatlus"
@@ -45,19 +46,20 @@ def world(settings) -> dict[str, UUID]:
     shares.batch(share, shares.PEOPLE_COUNTED, epsilon=0.5)
     coded.found(share)
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
+    make.worker()
     lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])
-    person = {
-        "name": f"{MARK} New",
-        "password": make.PASSWORD,
-        "affiliation": "",
-        "note": "",
-        "time_zone": "UTC",
-    }
-    people.register("new@weir.example", **person)
+    people.register(
+        "new@weir.example",
+        name=f"{MARK} New",
+        password=make.PASSWORD,
+        affiliation="",
+        note="",
+        time_zone="UTC",
+    )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    make.worker()
+    connected.stranger(f"{MARK} Hospital")
     kinds = set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds

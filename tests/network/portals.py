@@ -55,6 +55,10 @@ class Portal:
         self.clock = 0.0
         """Seconds by which its clock is ahead."""
         self.signs = True
+        self.shown: str | None = None
+        """The card that it shows. None: its own, signed anew each time."""
+        self.knows_us = True
+        """Whether its admin has confirmed this portal: otherwise signed calls find nothing."""
         self.received: list[Call] = []
         self.answers: dict[tuple[str, str], Callable[[dict[str, Any]], Said]] = {
             ("GET", "/net/1/state"): lambda _: {"time": int(self.now()), "version": "9.9.9"},
@@ -189,8 +193,9 @@ class Portal:
         if at in self.raw:
             self.raw[at](handler)
         elif at == ("GET", "/.well-known/weir-card"):
-            self._write(handler, 200, self.card_text().encode(), {"content-type": "application/json"})
-        elif at in self.answers:
+            text = self.card_text() if self.shown is None else self.shown
+            self._write(handler, 200, text.encode(), {"content-type": "application/json"})
+        elif at in self.answers and (self.knows_us or at[1] == "/net/1/peers"):
             said = self.answers[at](json.loads(body or b"{}"))
             status, document = said if isinstance(said, tuple) else (200, said)
             self.reply(handler, call, status, documents.canonical(document))

@@ -16,6 +16,7 @@ from audit import witnesses as own_log
 from audit.models import Checkpoint, Cosignature, Entry, MissingCheckpoint
 from common.errors import Conflict, Denied, Refused
 from crypto import notes, tree
+from crypto.tree import MAX_LEAVES
 from network import calls
 from network.models import LogAlarm, Peer, SignedCheckpoint, WitnessKey
 from network.services import witnesses
@@ -239,7 +240,8 @@ def test_a_peer_has_its_log_signed_by_a_call(other: Portal, client: Client):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"old": -1}, {"old": "0"}, {"old": True}, {"old": None}, {"old": MAX_LEAVES + 1}, {"proof": None}, {"proof": "x"},
+        {"old": -1}, {"old": "0"}, {"old": True}, {"old": None}, {"old": MAX_LEAVES + 1},
+        {"proof": None}, {"proof": "x"},
         {"proof": ["x"]}, {"proof": [""]}, {"proof": [5]}, {"proof": ["AAAA"] * 65}, {"checkpoint": None},
         {"checkpoint": 7}, {"checkpoint": ""}, {"checkpoint": "x" * 5000}, {"checkpoint": "\n\n\n"},
     ],

@@ -25,6 +25,7 @@ from tests.client import bridge
 from tests.guards.pages import KINDS, NAMED_BY
 from tests.makers import code as coded
 from tests.makers import mocks as drawn
+from tests.makers import network as connected
 from tests.makers import privacy as shares
 from tests.makers import requests as requests_
 
@@ -147,6 +148,9 @@ def _people(cast) -> None:
     for person in cast.values():
         tokens.make(by=person, name="another token", scopes=["read"])
     make.worker()
+    connected.set_up(by=cast["admin"])
+    connected.peer("active", by=cast["admin"])
+    connected.peer("waiting", url="https://c.example.org")
 
 
 def ids_by_word() -> dict[str, list[str]]:

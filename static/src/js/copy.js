@@ -1,4 +1,8 @@
 // Copies to the clipboard: `data-copy="text"`, or `data-copies="id"` for the text of an element.
+// `data-prints` prints the page.
+document.addEventListener('click', (event) => {
+  if (event.target.closest('[data-prints]')) print()
+})
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-copy], [data-copies]')
   if (!button) return

@@ -1,0 +1,96 @@
+"""Forms for the network: this portal's identity, introductions and the standing of other portals."""
+
+from django import forms
+
+from common.reasons import LIMIT
+
+NAME = 100
+ADDRESS = 200
+COMPARED_WITH = 150
+OFF = {"autocomplete": "off"}
+
+
+def _name(text: str) -> forms.CharField:
+    return forms.CharField(label="Name", max_length=NAME, help_text=text, widget=forms.TextInput(attrs=OFF))
+
+
+class NameForm(forms.Form):
+    """The name of this portal's institution."""
+
+    name = _name("The institution, as other portals show it, such as University Hospital of Norrby.")
+
+
+class RecoverForm(forms.Form):
+    """The recovery key, typed from where it is kept."""
+
+    recovery_key = forms.CharField(
+        label="Recovery key",
+        max_length=200,
+        help_text="As it was printed. Spaces, dashes and capitals make no difference.",
+        widget=forms.TextInput(attrs={**OFF, "spellcheck": "false", "class": "mono"}),
+    )
+
+
+class AddressForm(forms.Form):
+    """The address of another portal."""
+
+    address = forms.CharField(
+        label="Address of the other portal",
+        max_length=ADDRESS,
+        help_text="As its people type it into the browser, such as https://weir.example.org.",
+        widget=forms.TextInput(attrs={**OFF, "inputmode": "url", "spellcheck": "false"}),
+    )
+
+
+class ComparedForm(forms.Form):
+    """That an admin compared a fingerprint, and with whom."""
+
+    fingerprint = forms.CharField(max_length=200, widget=forms.HiddenInput)
+    compared_with = forms.CharField(
+        label="Compared with",
+        max_length=COMPARED_WITH,
+        help_text="The name of the admin of the other portal whom you spoke to. It is recorded in the audit log.",
+        widget=forms.TextInput(attrs=OFF),
+    )
+    compared = forms.BooleanField(
+        label="We read the fingerprint to each other, and every group is the same.",
+        error_messages={"required": "Compare the fingerprint first, group by group."},
+    )
+
+
+class IntroduceForm(ComparedForm):
+    """The same about a portal that is not known yet."""
+
+    address = forms.CharField(max_length=ADDRESS, widget=forms.HiddenInput)
+
+
+class KeptForm(forms.Form):
+    """That the recovery key is kept."""
+
+    kept = forms.BooleanField(
+        label="The recovery key is printed or written down, and kept where others cannot take it.",
+        error_messages={"required": "Print the recovery key or write it down first."},
+    )
+
+
+class ReasonForm(forms.Form):
+    """The reason for suspending, resuming or removing another portal."""
+
+    reason = forms.CharField(
+        label="Reason",
+        max_length=LIMIT,
+        help_text="Stored in the audit log. The other portal does not see it.",
+        widget=forms.TextInput(attrs=OFF),
+    )
+
+
+class ChangeForm(forms.Form):
+    """The decision on another name or address. The form repeats what the admin saw."""
+
+    verdict = forms.ChoiceField(choices=[("accept", "Accept"), ("refuse", "Refuse")])
+    name = forms.CharField(required=False, max_length=NAME, strip=False)
+    url = forms.CharField(required=False, max_length=ADDRESS, strip=False)
+
+    def seen(self) -> dict[str, str]:
+        """Return the wishes that the page showed."""
+        return {name: self.cleaned_data[name] for name in ("name", "url") if self.cleaned_data[name]}

@@ -1,0 +1,72 @@
+"""Who may do what with other portals. A rule returns the reason for a refusal, or None.
+
+Admins act, auditors read, and for everybody else these pages do not exist.
+"""
+
+from accounts.models import User
+from accounts.rules import is_active, is_admin
+from common.access import all_of
+from network.models import Identity, Peer
+
+State = Peer.State
+
+
+def may_read(user: User, item: object = None) -> str | None:
+    return None if user.oversees else "Only admins and auditors see the other portals."
+
+
+def is_waiting(user: User, peer: Peer) -> str | None:
+    return None if peer.state == State.WAITING else "This introduction has already been decided."
+
+
+def is_called(user: User, peer: Peer) -> str | None:
+    """Refuse what only makes sense for a portal that was confirmed and not removed."""
+    if peer.state in {State.INVITED, State.ACTIVE, State.SUSPENDED}:
+        return None
+    return f"This portal is not in use: {peer.get_state_display().lower()}."
+
+
+def is_not_suspended_by_an_admin(user: User, peer: Peer) -> str | None:
+    """A portal that was suspended without an admin may still be suspended by one, so that it stays so."""
+    if peer.state == State.SUSPENDED and peer.suspended_by_id is not None:
+        return "This portal is already suspended."
+    return None
+
+
+def is_suspended(user: User, peer: Peer) -> str | None:
+    if peer.state != State.SUSPENDED:
+        return "This portal is not suspended."
+    if peer.suspended_by_id is None:
+        return "It is resumed by itself as soon as its card counts again. Ask its admin to look after it."
+    return None
+
+
+def is_invited(user: User, peer: Peer) -> str | None:
+    return None if peer.state == State.INVITED else "The other portal does not have to be asked again."
+
+
+def was_recovered(user: User, peer: Peer) -> str | None:
+    return None if peer.recovered_at else "There is nothing to compare: its keys were not replaced."
+
+
+def wishes_something(user: User, peer: Peer) -> str | None:
+    return None if peer.wished else "This portal asks for no other name or address."
+
+
+def identity_is_kept(user: User, item: object = None) -> str | None:
+    """Refuse introductions before set-up: whoever loses the recovery key has to be introduced everywhere again."""
+    if Identity.objects.filter(kept_at__isnull=False).exists():
+        return None
+    return "Set up this portal's identity first, and confirm that the recovery key is kept."
+
+
+may_manage = all_of(is_active, is_admin)
+may_introduce = all_of(may_manage, identity_is_kept)
+may_dismiss = all_of(may_manage, is_waiting)
+may_suspend = all_of(may_manage, is_called, is_not_suspended_by_an_admin)
+may_resume = all_of(may_manage, is_suspended)
+may_remove = all_of(may_manage, is_called)
+may_call = all_of(may_manage, is_called)
+may_ask_again = all_of(may_manage, is_invited)
+may_compare_again = all_of(may_manage, is_called, was_recovered)
+may_decide_change = all_of(may_manage, is_called, wishes_something)
