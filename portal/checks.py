@@ -7,7 +7,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 -- its name
 from django.db import DatabaseError, connection
 
+from common.errors import Refused
 from common.heavy_views import close_connection
+from network import wireguard
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
@@ -37,6 +39,15 @@ def loopback_only_when_loose(app_configs: Any, **kwargs: Any) -> list[CheckMessa
             id="weir.E002",
         )
     ]
+
+
+@register()
+def the_tunnel_is_readable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        wireguard.own()
+    except Refused as wrong:
+        return [Error(str(wrong), hint="See docs/deployment.md, WireGuard between portals.", id="weir.E005")]
+    return []
 
 
 @register(Tags.security, deploy=True)

@@ -19,6 +19,7 @@ from portal.launch.console import Stopwatch, Trouble, say
 
 BROWSER_PACKAGE = "chromium-headless-shell"  # without the services a desktop browser starts for itself
 BROWSER = Path("/usr/bin") / BROWSER_PACKAGE
+TUNNEL_PACKAGES = ("wireguard-tools", "wireguard-go", "iproute2")
 LAST = 19
 """The priority of a process that runs when no other wants to."""
 
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     """Run every step, even after a failure; return the highest exit code."""
     try:
         install.everything(requirements="dev.txt")
-        browser()
+        packages()
     except Trouble as trouble:
         say(f"The tests did not run. {trouble}")
         return 1
@@ -85,21 +86,28 @@ def checks() -> Iterator[list[int]]:
             say(said.read().decode(errors="replace").rstrip())
 
 
-def browser() -> None:
-    """Install Chromium for browser tests as root; otherwise raise Trouble that asks for it."""
-    if BROWSER.exists():
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+def packages() -> None:
+    """Install Chromium for browser tests and, as root, WireGuard for those of tunnels, which only root can run.
+
+    Raises Trouble if Chromium is missing and cannot be installed.
+    """
+    may_install = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if not BROWSER.exists() and not may_install:
         raise Trouble(f"Browser tests need Chromium. Install it as root: apt-get install {BROWSER_PACKAGE}")
+    wanted = [] if BROWSER.exists() else [BROWSER_PACKAGE]
+    if may_install and not all(shutil.which(tool) for tool in ("wg", "wireguard-go", "ip")):
+        wanted.extend(TUNNEL_PACKAGES)
+    if not wanted:
+        return
     watch = Stopwatch()
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-qq", "--no-install-recommends", BROWSER_PACKAGE],
+        ["apt-get", "install", "-qq", "--no-install-recommends", *wanted],
     ):
         done = subprocess.run(
             command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise Trouble(f"Chromium could not be installed:\n{done.stderr.strip()[-1000:]}")
-    watch.done("Chromium")
+            raise Trouble(f"{', '.join(wanted)} could not be installed:\n{done.stderr.strip()[-1000:]}")
+    watch.done(", ".join(wanted))

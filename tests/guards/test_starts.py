@@ -26,7 +26,7 @@ ALLOWED = {
     "portal/launch/postgres.py Postgres._check_version: subprocess.run": OPERATOR + "Postgres.",
     "portal/launch/postgres.py Postgres.initialise: subprocess.run": OPERATOR + "Postgres.",
     "portal/launch/processes.py Child.start: subprocess.Popen": OPERATOR + "the portal's processes.",
-    "portal/launch/tests.py browser: subprocess.run": OPERATOR + "looks for a browser.",
+    "portal/launch/tests.py packages: subprocess.run": OPERATOR + "installs a browser and WireGuard.",
     "portal/launch/tests.py _run: subprocess.run": OPERATOR + "the tests.",
     "portal/launch/tests.py checks: subprocess.Popen": OPERATOR + "the checks of the source.",
     "runner/host/core.py _filler: subprocess.Popen": "Our own lines, no packages (-I -S): they count in a loop.",

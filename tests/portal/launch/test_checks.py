@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from portal.checks import enough_places, workers_find_a_connection
+from portal.checks import enough_places, the_tunnel_is_readable, workers_find_a_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -37,3 +37,9 @@ def test_without_the_database_nothing_is_asked():
 def test_there_are_places_left_beside_those_who_compute(settings):
     settings.REQUESTS_AT_ONCE = 12
     assert [each.id for each in enough_places(None)] == ["weir.E004"]
+
+
+def test_wrong_settings_of_the_tunnel_are_an_error(settings):
+    assert the_tunnel_is_readable(None) == []
+    settings.WIREGUARD_PUBLIC_KEY = "a key"
+    assert [each.id for each in the_tunnel_is_readable(None)] == ["weir.E005"]
