@@ -36,7 +36,6 @@ OPEN = {
     "accounts:registered": "asking for an account",
     "accounts:confirm_address": "asking for an account",
     "accounts:welcome": "accepting an invitation",
-    "calls:peers": "another portal introduces itself, and learns nothing",
     "log:page": "what anybody checks the log by",
     "log:checkpoint": "a root and a number, signed",
     "log:key": "a public key",
