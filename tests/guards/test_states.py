@@ -33,6 +33,8 @@ WRITERS = {
     "privacy/execution/code_trials.py:end": "a trial that has ended",
     "privacy/services/budgets.py:_decide": "a request for a larger budget",
     "requests_app/environments/builds.py:set_state": "a code environment",
+    "network/calls.py:note": "what a call has shown of a peer: not its state",
+    "network/services/peers.py:heard_from": "a peer that has signed a call",
     "portal/launch/options.py:parse": "the launcher's state folder: no row",
     "requests_app/visibility.py:redacted": "a copy of a run for a page: never saved",
     "requests_app/execution/announcement.py:_write": "sets when a run ended and how: not its state",
