@@ -126,7 +126,12 @@ def free_port() -> int:
 def live(django_db_setup: None, free_port: int, state: Path) -> Iterator[SimpleNamespace]:
     """The real web server and the real worker (with its clock) on the test database; `.url` is where."""
     url = f"http://127.0.0.1:{free_port}"
-    env = {**os.environ, "DATABASE_URL": serving.database_url(), "WEIR_BASE_URL": url}
+    env = {
+        **os.environ,
+        "DATABASE_URL": serving.database_url(),
+        "WEIR_BASE_URL": url,
+        "WEIR_NETWORK_PRIVATE": "127.0.0.0/8",
+    }
     web = Child("The web server", serving.web_command(free_port), state / "web.log", env=env)
     command = [
         "-m",

@@ -28,6 +28,7 @@ def heard_from(peer: Peer) -> None:
             locked.proven_at = locked.proven_at or timezone.now()
             to_state(locked, State.ACTIVE, by=User.objects.system_actor(), action="active")
             notifications.active(locked)
+            poll_soon(locked)
     peer.state = locked.state
 
 

@@ -27,7 +27,7 @@ def test_an_admin_introduces_a_portal(open_as: Callable[..., Any], other: Portal
     page = open_as(beside(make.admin), "/network/")
     no_barriers(page, "the empty network")
     page.get_by_role("link", name="Set up this portal").click()
-    page.get_by_label("Name").fill("Hospital A")
+    page.get_by_role("textbox", name="Name").fill("Hospital A")
     page.get_by_role("button", name="Make the keys").click()
     expect(page.locator("#recovery-key")).to_have_text(re.compile(r"^([A-Z2-7]{4} ?){13}$"))
     no_barriers(page, "the recovery key")

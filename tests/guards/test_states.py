@@ -26,7 +26,6 @@ WRITERS = {
     "datasets/services/uploads.py:cancel": "an upload whose table stays as it was read before",
     "datasets/services/uploads.py:_to_be_read": "an upload that has arrived",
     "network/services/peers.py:to_state": "another portal: waiting, invited, active, suspended, removed",
-    "network/services/polling.py:_note": "what went wrong with another portal: its state is none of it",
     "privacy/execution/settling.py:_close": "an answer that nothing was released for",
     "privacy/execution/settling.py:release": "an answer that was released",
     "privacy/execution/code_trials.py:run_trial": "a trial that a worker has taken",

@@ -100,7 +100,7 @@ RULES = {
     "may_suspend": ("invited", "active"),
     "may_resume": ("suspended",),
     "may_remove": ("invited", "active", "suspended"),
-    "may_call": ("invited", "active", "suspended"),
+    "may_call": ("invited", "active"),
     "may_ask_again": ("invited",),
 }
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import Notification
 from audit.models import Entry
 from network import calls, cards
-from network.models import Peer
+from network.models import IdentityKey, Peer
 from network.services import peers, polling
 from network.tasks import poll_peer, poll_peers
 from tests import make
@@ -259,3 +259,27 @@ def test_one_that_hangs_delays_no_other(portals, caplog):
     assert (Peer.objects.get(pk=hung.pk).tried_at - seen).total_seconds() > 1
     assert Peer.objects.get(pk=peer.pk).trouble == ""
     assert caplog.records == []
+
+
+def test_a_portal_without_keys_of_its_own_says_so(other):
+    peer = known(other)
+    IdentityKey.objects.all().delete()
+    assert "no identity yet" in polled(peer).trouble
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_with_one_portal_is_logged_and_stops_no_other(portals, caplog, monkeypatch):
+    good, odd = portals(), portals("Hospital C")
+    peer, bad = known(good), known(odd)
+    fetch = calls.fetch_card
+
+    def fetched(url: str, **given: bool) -> Any:
+        if url == odd.url:
+            raise RuntimeError("A fault of ours.")
+        return fetch(url, **given)
+
+    monkeypatch.setattr(calls, "fetch_card", fetched)
+    poll_peers()
+    assert Peer.objects.get(pk=peer.pk).seen_at is not None
+    assert Peer.objects.get(pk=bad.pk).seen_at is None
+    assert [record.message for record in caplog.records] == ["peer_not_polled"]
