@@ -70,6 +70,7 @@ ACTIONS: dict[str, Action] = {
     "log.view": Action("Opened the log of a run", Receiver.ACTOR),
     "mock.restore": Action("Went back to the declared mock"),
     "mock.sample": Action("Replaced mock data by a sampled mock"),
+    "network.listing.change": Action("Changed which portals see a dataset"),
     "output.add": Action("Added an excerpt of a log to the outputs"),
     "output.download": Action("Downloaded a released file", Receiver.ACTOR),
     "output.download_held": Action("Downloaded a held file", Receiver.ACTOR),

@@ -1,6 +1,7 @@
-"""This portal's identity, and the portals that it knows."""
+"""This portal's identity, the portals that it knows, and what they show each other."""
 
+from network.models.catalogue import Catalogue, Listing, RemoteDataset
 from network.models.identity import Identity, IdentityKey
 from network.models.peers import Peer, PeerKey
 
-__all__ = ["Identity", "IdentityKey", "Peer", "PeerKey"]
+__all__ = ["Catalogue", "Identity", "IdentityKey", "Listing", "Peer", "PeerKey", "RemoteDataset"]
