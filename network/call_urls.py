@@ -1,11 +1,13 @@
-"""Addresses that other portals call. Every call is signed."""
+"""Addresses that other portals call. Every call is signed; all other addresses are answered by `incoming.nothing`."""
 
 from django.urls import URLPattern, URLResolver, path
 
-from network.call_views import catalogue
+from network.call_views import catalogue, introductions, own
 
 app_name = "calls"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("catalogue", catalogue.catalogue, name="catalogue"),
     path("catalogue/<uuid:pk>/mock/<slug:table>.parquet", catalogue.mock, name="catalogue_mock"),
+    path("peers", introductions.introduce, name="peers"),
+    path("state", own.state, name="state"),
 ]
