@@ -79,7 +79,9 @@ class Name(serializers.RegexField):
 class Number(serializers.CharField):
     """A number that may have decimals, as text: portals send each other no other numbers than integers."""
 
-    def __init__(self, *, least: float = -sys.float_info.max, most: float = sys.float_info.max, **options: Any):
+    def __init__(
+        self, *, least: float = -sys.float_info.max, most: float = sys.float_info.max, **options: Any
+    ):
         super().__init__(trim_whitespace=False, **options)
         self.least, self.most = least, most
 

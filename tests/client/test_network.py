@@ -97,6 +97,8 @@ def test_of_several_tables_one_is_named(network, tables):
 
 
 def test_what_the_portal_refuses_is_told(network, server):
-    server.routed = lambda asked: problem(400, "refused", "North has no mock data of wages for this portal now.")
+    server.routed = lambda asked: problem(
+        400, "refused", "North has no mock data of wages for this portal now."
+    )
     with pytest.raises(weir.Refused, match="has no mock data"):
         weir.network.RemoteDataset(network._transport, {**DETAIL, "tables": [TABLE]}).mock()

@@ -40,6 +40,7 @@ ASKS = {
     "datasets:revoke",
     "datasets:transfer",
     "datasets:unfreeze",
+    "network:listing",
     "privacy:change",
     "privacy:close",
     "privacy:decide",

@@ -128,7 +128,7 @@ def test_pages_that_list_show_nothing_foreign(client: Client, stranger: User, wo
         assert answer.status_code < 500, page.route
         if MARK in answer.content.decode(errors="replace"):
             shown.append(page.route)
-    assert shown == ["people/tokens/", "datasets/"], (
+    assert shown == ["people/tokens/", "datasets/", "network/find/"], (
         "Only what offers all datasets may name those open to be found."
     )
 

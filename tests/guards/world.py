@@ -15,6 +15,7 @@ from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
 from tests.guards.pages import KINDS
+from tests.makers import catalogues
 from tests.makers import code as coded
 from tests.makers import learned
 from tests.makers import privacy as shares
@@ -58,6 +59,8 @@ def world(settings) -> dict[str, UUID]:
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
     make.worker()
+    gone = catalogues.remote_dataset(catalogues.peer(f"{MARK} portal"), gone=True, title=f"{MARK} elsewhere")
+    catalogues.remote_dataset(title="Open to be found")
     kinds = set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
@@ -65,6 +68,7 @@ def world(settings) -> dict[str, UUID]:
     assert sorted(found) == sorted(kinds)
     assert [name for name, item in found.items() if item is None] == []
     chosen = {
+        "RemoteDataset": gone.pk,
         "User": owner.pk,
         "Dataset": dataset.pk,
         "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
