@@ -53,7 +53,7 @@ def everywhere(user: User, *, text: str = "", portal: str = "") -> QuerySet[Any,
 
 def _rows(rows: QuerySet[Any], kind: str, *, has_rank: bool) -> QuerySet[Any, Any]:
     score = F("rank") if has_rank else Value(0.0, FloatField())
-    marked = rows.order_by().annotate(kind=Value(kind, CharField()), score=score)
+    marked: QuerySet[Any, Any] = rows.order_by().annotate(kind=Value(kind, CharField()), score=score)
     return marked.values("pk", "title", "kind", "score")
 
 

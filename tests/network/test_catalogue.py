@@ -201,7 +201,7 @@ FAILURES: dict[str, Callable[[Portal], None]] = {
     "away": lambda other: other.close(),
     "unsigned": lambda other: setattr(other, "signs", False),
     "other_key": lambda other: other.rotate(),
-    "not_known_there": lambda other: other.answers.pop(("GET", PATH)) and None,
+    "not_known_there": lambda other: other.answers.clear(),
     "refused": lambda other: other.answers.update({("GET", PATH): lambda _: (429, {"code": "too_many"})}),
     "failed": lambda other: other.answers.update({("GET", PATH): lambda _: (500, {})}),
     "not_a_catalogue": lambda other: other.answers.update({("GET", PATH): lambda _: {"x": 1}}),

@@ -46,9 +46,7 @@ def with_value(document: dict[str, Any], path: tuple[Any, ...], value: Any) -> A
 def is_read(document: Any) -> bool:
     try:
         entries.read(document)
-    except Unreadable as why:
-        assert str(why).startswith("Its catalogue cannot be read")
-        assert len(str(why)) < 300
+    except Unreadable:
         return False
     return True
 
