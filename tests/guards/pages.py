@@ -13,7 +13,7 @@ WORDS = {"table": "wages", "form": "csv"}
 
 KINDS = {
     "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
-    "budgets": "Budget", "comments": "Comment",
+    "budgets": "Budget", "catalogue": "Dataset", "comments": "Comment",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
     "find": "RemoteDataset", "listings": "Dataset", "network/datasets": "RemoteDataset",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
@@ -79,13 +79,8 @@ API, DOCS = "api/", "api/v1/docs/"
 """What the addresses of the REST API begin with: operations, which test_api goes through; and of its few pages."""
 
 
-CALLS = "net/"
-"""What the addresses begin with that only other portals call: tests/network goes through them."""
-
-
 def every_page() -> list[Page]:
-    found = [page for page in _every_address() if not _is_operation(page)]
-    return [page for page in found if not page.route.startswith(CALLS)]
+    return [page for page in _every_address() if not _is_operation(page)]
 
 
 def every_endpoint() -> list[Page]:
