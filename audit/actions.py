@@ -78,6 +78,7 @@ ACTIONS: dict[str, Action] = {
     "network.identity.rename": Action("Changed the name of this portal's institution"),
     "network.identity.rotate": Action("Began a new key of this portal"),
     "network.identity.set_up": Action("Set up this portal's identity"),
+    "network.listing.change": Action("Changed which portals see a dataset"),
     "network.peer.active": Action("Another portal became active"),
     "network.peer.ask": Action("Another portal introduced itself"),
     "network.peer.change": Action("Decided on another portal's name or address"),

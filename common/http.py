@@ -1,6 +1,7 @@
 """HTTP helpers: typed requests, and refusals as pages or JSON."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,10 +45,11 @@ def found(queryset: "QuerySet[M]", **lookup: object) -> M:
         raise Http404 from missing
 
 
-def as_download(path: Path, *, name: str) -> FileResponse:
+def as_download(file: Path | BytesIO, *, name: str) -> FileResponse:
     """Send a file that somebody else has made, always as a download and never as a page."""
+    content = file.open("rb") if isinstance(file, Path) else file
     response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=name, content_type="application/octet-stream"
+        content, as_attachment=True, filename=name, content_type="application/octet-stream"
     )
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -11,6 +11,8 @@ from accounts.models import User
 from datasets import hooks
 from datasets.models import AccessRequest, Column, Dataset, Grant, Revision
 
+Parts = tuple[Any, ...]
+
 SHOWN = {
     "": "All that you can see",
     "usable": "I may use now",
@@ -52,17 +54,36 @@ def with_words(rows: QuerySet[Dataset], text: str) -> QuerySet[Dataset]:
     Words of the title, the name, the tags, the summary, the description and the owner's name count, and those of the
     names and descriptions of published columns: what everybody may read who may see the dataset.
     """
+    return matching(
+        rows, text, title=("title", "name", joined_tags()), summary=("summary", "owner__name"),
+        columns=(Subquery(_columns()),), description=("description",),
+    )  # fmt: skip
+
+
+def matching(
+    rows: QuerySet[Any], text: str, *, title: Parts, summary: Parts, columns: Parts, description: Parts
+) -> QuerySet[Any, Any]:
+    """Return the rows with words that begin with each of the first words of a text, annotated with their `rank`.
+
+    The parts are fields or expressions; words in earlier ones count for more. A text without words finds nothing.
+    """
     words = words_of(text)
     if not words:
         return rows.none() if text.strip() else rows
     query = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config=LANGUAGE)
     document = (
-        SearchVector(_words("title", "name", _joined_tags()), weight="A", config=LANGUAGE)
-        + SearchVector(_words("summary", "owner__name"), weight="B", config=LANGUAGE)
-        + SearchVector(_words(Subquery(_columns())), weight="C", config=LANGUAGE)
-        + SearchVector(_words("description"), weight="D", config=LANGUAGE)
+        SearchVector(_words(*title), weight="A", config=LANGUAGE)
+        + SearchVector(_words(*summary), weight="B", config=LANGUAGE)
+        + SearchVector(_words(*columns), weight="C", config=LANGUAGE)
+        + SearchVector(_words(*description), weight="D", config=LANGUAGE)
     )
-    return rows.annotate(document=document, rank=SearchRank(F("document"), query)).filter(document=query)
+    found: QuerySet[Any, Any] = rows.annotate(searched=document, rank=SearchRank(F("searched"), query))
+    return found.filter(searched=query)
+
+
+def joined_tags() -> Func:
+    """Return the field `tags` as one text."""
+    return Func(F("tags"), Value(" "), function="array_to_string", output_field=TextField())
 
 
 def _words(*parts: Any) -> Func:
@@ -73,10 +94,6 @@ def _words(*parts: Any) -> Func:
 
 def _spaced(*parts: Any) -> Func:
     return Func(Value(" "), *parts, function="concat_ws", output_field=TextField())
-
-
-def _joined_tags() -> Func:
-    return Func(F("tags"), Value(" "), function="array_to_string", output_field=TextField())
 
 
 def _columns() -> QuerySet[Any, Any]:

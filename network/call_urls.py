@@ -2,10 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from network.call_views import introductions, own, witnesses
+from network.call_views import catalogue, introductions, own, witnesses
 
 app_name = "calls"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("catalogue", catalogue.catalogue, name="catalogue"),
+    path("catalogue/<uuid:pk>/mock/<slug:table>.parquet", catalogue.mock, name="catalogue_mock"),
     path("peers", introductions.introduce, name="peers"),
     path("state", own.state, name="state"),
     path("log/add-checkpoint", witnesses.add_checkpoint, name="add_checkpoint"),

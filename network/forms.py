@@ -1,8 +1,13 @@
 """Forms for the network: this portal's identity, introductions and the standing of other portals."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django import forms
 
 from common.reasons import LIMIT
+from network.models import Listing, Peer
+from network.search import HERE
 
 NAME = 100
 ADDRESS = 200
@@ -94,3 +99,43 @@ class ChangeForm(forms.Form):
     def seen(self) -> dict[str, str]:
         """Return the wishes that the page showed."""
         return {name: self.cleaned_data[name] for name in ("name", "url") if self.cleaned_data[name]}
+
+
+class FindFilter(forms.Form):
+    """The filter of the search across portals. Invalid values in the address are ignored."""
+
+    text = forms.CharField(label="Search", required=False, max_length=100)
+    portal = forms.ChoiceField(label="Portal", required=False)
+
+    def __init__(self, *args: Any, peers: Iterable[Peer], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["portal"].choices = [  # type: ignore[attr-defined]  # it is a field of choices
+            ("", "All portals"),
+            (HERE, "This portal"),
+            *((str(peer.pk), str(peer)) for peer in peers),
+        ]
+
+    def chosen(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: str(value) for name, value in self.cleaned_data.items()}
+
+
+class ListingForm(forms.Form):
+    """Which other portals see a dataset."""
+
+    audience = forms.ChoiceField(
+        label="Who may see it", choices=Listing.Audience.choices, widget=forms.RadioSelect
+    )
+    portals = forms.ModelMultipleChoiceField(
+        label="Portals",
+        queryset=Peer.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="They count if you chose “The portals chosen below”.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        peers = Peer.objects.filter(state=Peer.State.ACTIVE)
+        self.fields["portals"].queryset = peers  # type: ignore[attr-defined]  # it is a field of rows
+        self.has_portals = peers.exists()

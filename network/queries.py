@@ -3,7 +3,8 @@
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from accounts.models import User
-from network.models import Identity, IdentityKey, LogAlarm, Peer, PeerKey
+from datasets.models import Dataset
+from network.models import Identity, IdentityKey, Listing, LogAlarm, Peer, PeerKey
 
 ORDER = [
     Peer.State.WAITING,
@@ -47,3 +48,8 @@ def waiting_for_an_admin() -> QuerySet[Peer]:
 def has_open_alarms() -> bool:
     """Return whether nobody has dealt with an alarm about another portal's log."""
     return LogAlarm.objects.filter(seen_at=None).exists()
+
+
+def listing_of(dataset: Dataset) -> Listing:
+    """Return who of the other portals sees a dataset; a listing that is not stored, if its owner never said."""
+    return Listing.objects.filter(dataset=dataset).first() or Listing(dataset=dataset)

@@ -8,7 +8,7 @@ from celery import shared_task
 from common.errors import Refused
 from network import identity
 from network.models import Peer
-from network.services import polling, witnesses
+from network.services import catalogue, polling, witnesses
 
 logger = logging.getLogger(__name__)
 SOON = 55
@@ -63,3 +63,21 @@ def _for_each_peer(task) -> None:  # type: ignore[no-untyped-def] -- Celery's ta
     if identity.exists():
         for pk in Peer.objects.active().values_list("pk", flat=True):
             task.apply_async([str(pk)], expires=SOON)
+
+
+MOST_PEERS = 200
+
+
+@shared_task(ignore_result=True)
+def refresh_catalogues() -> None:
+    """Read the catalogues of all active peers, each in a task of its own. Celery beat calls it every 10 minutes."""
+    for pk in Peer.objects.filter(state=Peer.State.ACTIVE).values_list("pk", flat=True)[:MOST_PEERS]:
+        refresh_catalogue.delay(str(pk))
+
+
+@shared_task(ignore_result=True)
+def refresh_catalogue(pk: str) -> None:
+    """Read the catalogue of a peer, if it is still active."""
+    peer = Peer.objects.filter(pk=pk, state=Peer.State.ACTIVE).first()
+    if peer is not None:
+        catalogue.refresh(peer)

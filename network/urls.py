@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from network.views import introductions, own, peers, wireguard, witnesses
+from network.views import catalogue, introductions, listings, own, peers, wireguard, witnesses
 
 app_name = "network"
 urlpatterns = [
@@ -28,4 +28,8 @@ urlpatterns = [
     path("alarms/<uuid:pk>/seen/", witnesses.mark_seen, name="mark_alarm"),
     path("wireguard/", wireguard.page, name="wireguard"),
     path("wireguard/weir.conf", wireguard.download, name="wireguard_file"),
+    path("find/", catalogue.find, name="find"),
+    path("find/<uuid:pk>/", catalogue.dataset, name="remote_dataset"),
+    path("find/<uuid:pk>/mock/<slug:table>/", catalogue.mock, name="remote_mock"),
+    path("listings/<uuid:pk>/", listings.listing, name="listing"),
 ]

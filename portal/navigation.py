@@ -18,6 +18,7 @@ def items(request: HttpRequest) -> list[Item]:
         ("Datasets", "datasets:list", "database", True),
         ("Requests", "requests:list", "file-code", True),
         ("Answers", "privacy:index", "message-question", True),
+        ("Network", "network:find", "building-community", True),
         ("People", "accounts:people", "users", user.oversees),
         ("Network", "network:list", "affiliate", user.oversees),
         ("Workers", "requests:workers", "server", user.oversees),

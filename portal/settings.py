@@ -346,6 +346,7 @@ CELERY_BEAT_SCHEDULE = {
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},
     "poll-peers": {"task": "network.tasks.poll_peers", "schedule": 600},
+    "refresh-catalogues": {"task": "network.tasks.refresh_catalogues", "schedule": 600},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
     "sign-log": {"task": "audit.tasks.sign_log", "schedule": crontab()},  # second 0 of every minute
     "have-log-signed": {"task": "network.tasks.have_log_signed", "schedule": crontab()},

@@ -13,6 +13,7 @@ from weir.audit import AuditLog
 from weir.coderequests import CodeRequest
 from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
+from weir.network import Network
 from weir.online import answer_of
 from weir.people import Person
 from weir.receipts import Receipt
@@ -76,6 +77,7 @@ class Portal:
         self.datasets = Datasets(transport, str(person["id"]), quiet=quiet)
         self.answers = Answers(transport)
         self.audit = AuditLog(transport, self.datasets)
+        self.network = Network(transport, quiet=quiet)
         self.people = Things(transport, "people/", lambda found: Person(transport, found))
         self.requests = Things(transport, "requests/", self._request)
         self.runs = Things(transport, "runs/", lambda found: Run(transport, found, quiet=quiet))

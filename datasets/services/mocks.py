@@ -17,7 +17,7 @@ from accounts.models import User
 from audit import log
 from common import commit
 from common.access import require
-from common.errors import Conflict
+from common.errors import Conflict, TooLarge
 from common.rows import locked
 from datasets import mock_files, notifications, rules, tasks
 from datasets.declarations import mock
@@ -55,12 +55,17 @@ def shown(revision: Revision, tables: Sequence[TableSchema]) -> list[list[list[s
     ]
 
 
-def content(dataset: Dataset, table: str, form: str) -> bytes | None:
-    """Return the mock data of a published table as Parquet or CSV, or None if there is no such table or form."""
+def content(dataset: Dataset, table: str, form: str, *, most: int | None = None) -> bytes | None:
+    """Return the mock data of a published table as Parquet or CSV, or None if there is no such table or form.
+
+    Raises TooLarge if its Parquet file has more than `most` bytes.
+    """
     revision = dataset.current
     if revision is None or form not in FORMS or table not in {each.name for each in revision.tables_declared}:
         return None
     path = published(revision, table)
+    if most is not None and path.stat().st_size > most:
+        raise TooLarge(f"The mock data of {table} is larger than {most // 1_000_000} MB.")
     return path.read_bytes() if form == "parquet" else mock.as_csv(path)
 
 

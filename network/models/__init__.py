@@ -1,7 +1,19 @@
-"""This portal's identity, and the portals that it knows."""
+"""This portal's identity, the portals that it knows, and what they show each other."""
 
+from network.models.catalogue import Catalogue, Listing, RemoteDataset
 from network.models.identity import Identity, IdentityKey
 from network.models.peers import Peer, PeerKey
 from network.models.witnesses import LogAlarm, SignedCheckpoint, WitnessKey
 
-__all__ = ["Identity", "IdentityKey", "LogAlarm", "Peer", "PeerKey", "SignedCheckpoint", "WitnessKey"]
+__all__ = [
+    "Catalogue",
+    "Identity",
+    "IdentityKey",
+    "Listing",
+    "LogAlarm",
+    "Peer",
+    "PeerKey",
+    "RemoteDataset",
+    "SignedCheckpoint",
+    "WitnessKey",
+]

@@ -278,6 +278,7 @@ DATASETS: Clicks = {
     "datasets:ask": lambda c: Click(
         make.scientist(), make.dataset().pk, {"purpose": "To know.", "outputs": "Means."}
     ),
+    "network:listing": lambda c: Click(c.person, c.own.pk, {"audience": "every"}),
     "datasets:decide": lambda c: Click(c.person, _wish(c.own).pk, {"verdict": "grant", "days": "30"}),
     "datasets:withdraw": lambda c: Click(c.person, c.person.access_requests.filter(state="pending")[0].pk),
     "datasets:revoke": lambda c: Click(c.person, make.grant(c.own).pk, REASON),

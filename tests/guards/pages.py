@@ -13,15 +13,26 @@ WORDS = {"table": "wages", "form": "csv"}
 
 KINDS = {
     "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
-    "budgets": "Budget", "comments": "Comment",
+    "budgets": "Budget", "catalogue": "Dataset", "comments": "Comment",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
+    "find": "RemoteDataset", "listings": "Dataset", "network/datasets": "RemoteDataset",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
     "peers": "Peer", "portals": "Peer",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
     "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "trials": "CodeTrial",
     "code-trials": "CodeTrial", "uploads": "Upload", "versions": "Version", "workers": "Worker",
 }  # fmt: skip
-"""What a page is about, by the word before the id in its address."""
+"""What a page is about, by the word before the id in its address, or by two if one does not tell."""
+
+BEFORE_AN_ID = re.compile(r"(network/datasets|[\w-]+)/(?:<uuid|\{id\})")
+"""These words, in routes and in the paths of the API's description."""
+
+
+def word_of(route: str) -> str:
+    """Return the word of KINDS in an address, or ""."""
+    found = BEFORE_AN_ID.search(route)
+    return found[1] if found else ""
+
 
 NAMED_BY = {"Entry": "key"}
 """What names an object in addresses, if that is not its primary key."""
@@ -56,8 +67,7 @@ class Page:
     @property
     def kind(self) -> str:
         """The name of the model of the object that the page is about."""
-        word = re.search(r"([\w-]+)/<uuid", self.route)
-        return KINDS[word[1] if word else ""]
+        return KINDS[word_of(self.route)]
 
     def objects(self, most: int = 20) -> list[UUID]:
         """Return what names the objects in the database that the page is about, in the order of their keys."""

@@ -50,6 +50,7 @@ ASKS = {
     "network:rotate",
     "network:set_up",
     "network:suspend",
+    "network:listing",
     "privacy:change",
     "privacy:close",
     "privacy:decide",

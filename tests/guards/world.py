@@ -10,13 +10,14 @@ from accounts.services import tokens
 from audit.models import Entry
 from datasets import services as datasets
 from datasets.models import Upload
+from network.models import LogAlarm
 from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
 from tests.guards.pages import KINDS
+from tests.makers import catalogues, learned
 from tests.makers import code as coded
-from tests.makers import learned
 from tests.makers import network as connected
 from tests.makers import privacy as shares
 
@@ -59,16 +60,28 @@ def world(settings) -> dict[str, UUID]:
     )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    connected.stranger(f"{MARK} Hospital")
-    kinds = set(KINDS.values())
+    peer = connected.stranger(f"{MARK} Hospital")
+    LogAlarm.objects.create(
+        peer=peer, kind="split", origin=f"{MARK} log", known=MARK, shown=MARK, shown_by=f"{MARK} Hospital"
+    )
+    gone, kinds = _not_listed_any_more(), set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
     }
     assert sorted(found) == sorted(kinds)
     assert [name for name, item in found.items() if item is None] == []
     chosen = {
+        "RemoteDataset": gone,
         "User": owner.pk,
         "Dataset": dataset.pk,
         "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
     }
     return {name: item.pk for name, item in found.items()} | chosen
+
+
+def _not_listed_any_more() -> UUID:
+    """A dataset of another portal that nobody may know of, beside one that all may find."""
+    catalogues.remote_dataset(title="Open to be found")
+    return catalogues.remote_dataset(
+        catalogues.peer(f"{MARK} portal"), gone=True, title=f"{MARK} elsewhere"
+    ).pk

@@ -23,6 +23,7 @@ from requests_app.models import Version
 from tests import make
 from tests.client import bridge
 from tests.guards.pages import KINDS, NAMED_BY
+from tests.makers import catalogues
 from tests.makers import code as coded
 from tests.makers import mocks as drawn
 from tests.makers import network as connected
@@ -58,6 +59,8 @@ def build(rows: pa.Table | None = None, *, answered: bool = True) -> Scene:
     _lane(data, scientist)
     _budgets(data, scientist, answered=answered)
     _drafts(owner)
+    catalogues.listing(data)
+    catalogues.remote_dataset()
     make.access_request(make.dataset(owner=owner, discoverable=True), scientist)
     _people(cast)
     return Scene(cast, ids_by_word())

@@ -12,6 +12,7 @@ from django.test import Client
 from common.rest.grants import SCOPES
 from datasets.api.tus import CHUNK_TYPE
 from portal.api.views import OPENAPI
+from tests.guards.pages import word_of
 from tests.guards.test_api import Call
 from tests.portal.scene import Scene
 from tests.rest import bearer
@@ -102,8 +103,7 @@ class Site:
             return [f"{call.page.path(uuid=UUID(int=0))}?about={','.join(about)}"]
         if not call.page.takes_an_object:
             return [call.page.path(uuid=UUID(int=0))]
-        word = re.search(r"([\w-]+)/<uuid", call.page.route)
-        return [call.page.path(uuid=UUID(pk)) for pk in self.scene.ids[word[1] if word else ""][:MOST]]
+        return [call.page.path(uuid=UUID(pk)) for pk in self.scene.ids[word_of(call.page.route)][:MOST]]
 
     def send(self, call: Call, address: str, body: Any) -> Heard:
         self.clock.begin_call()

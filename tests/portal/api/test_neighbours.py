@@ -149,6 +149,7 @@ NOT_FOR_SCIENTISTS = {
 NOT_DONE = {
     "DELETE /api/v1/comments/<uuid:pk>/": "theirs is published",
     "GET /api/v1/environments/<uuid:pk>/": "it has not been built",
+    "GET /api/v1/network/datasets/<uuid:pk>/mock/<slug:table>.parquet": "the other portal is not there",
     "POST /api/v1/budgets/<uuid:pk>/code-trials/": "the owner announces too few people",
     "POST /api/v1/code-trials/<uuid:pk>/answers/": "so it could not be asked",
     "POST /api/v1/budgets/<uuid:pk>/top-ups/": "they have asked already",

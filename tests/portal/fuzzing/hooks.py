@@ -13,6 +13,7 @@ django.setup()  # the random questions are beside the tables that they are about
 
 from privacy.presentation import exports  # noqa: E402 -- as above
 from tests.client.bridge import questions  # noqa: E402 -- as above
+from tests.guards.pages import word_of  # noqa: E402 -- as above
 from weir.grammar import to_wire  # noqa: E402 -- as above
 
 TOLD = json.loads(Path(os.environ["WEIR_FUZZ"]).read_text())
@@ -62,8 +63,7 @@ def before_generate_path_parameters(context, strategy):
 
 
 def _ids(path: str) -> list[str]:
-    word = re.search(r"([\w-]+)/\{id\}", path)
-    return IDS.get(word[1] if word else "") or ["00000000-0000-4000-8000-000000000000"]
+    return IDS.get(word_of(path)) or ["00000000-0000-4000-8000-000000000000"]
 
 
 def _known(path: str):

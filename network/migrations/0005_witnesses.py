@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('network', '0002_peering'),
+        ('network', '0003_catalogue'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
