@@ -15,7 +15,7 @@ KINDS = {
     "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
     "budgets": "Budget", "catalogue": "Dataset", "comments": "Comment",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
-    "find": "RemoteDataset", "listings": "Dataset", "network/datasets": "RemoteDataset",
+    "find": "RemoteDataset", "listings": "Dataset", "alarms": "LogAlarm", "network/datasets": "RemoteDataset",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
     "peers": "Peer", "portals": "Peer",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",

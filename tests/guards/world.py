@@ -10,7 +10,7 @@ from accounts.services import tokens
 from audit.models import Entry
 from datasets import services as datasets
 from datasets.models import Upload
-from network.models import LogAlarm
+from network.models import LogAlarm, Peer
 from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
@@ -60,10 +60,7 @@ def world(settings) -> dict[str, UUID]:
     )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    peer = connected.stranger(f"{MARK} Hospital")
-    LogAlarm.objects.create(
-        peer=peer, kind="split", origin=f"{MARK} log", known=MARK, shown=MARK, shown_by=f"{MARK} Hospital"
-    )
+    _alarm_about(connected.stranger(f"{MARK} Hospital"))
     gone, kinds = _not_listed_any_more(), set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
@@ -77,6 +74,12 @@ def world(settings) -> dict[str, UUID]:
         "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
     }
     return {name: item.pk for name, item in found.items()} | chosen
+
+
+def _alarm_about(peer: Peer) -> None:
+    LogAlarm.objects.create(
+        peer=peer, kind="split", origin=f"{MARK} log", known=MARK, shown=MARK, shown_by=peer.name
+    )
 
 
 def _not_listed_any_more() -> UUID:
