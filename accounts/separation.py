@@ -104,7 +104,7 @@ ONLY_SCIENTISTS = pgtrigger.Trigger(
 )
 
 
-def not_for_guests(field: str) -> pgtrigger.Trigger:
+def not_for_guests(field: str, *, code: str = "check_violation") -> pgtrigger.Trigger:
     """Refuses a row whose `field` names a guest: a way to sign in, or a duty on data."""
     named = f"NEW.{field}_id"
     return pgtrigger.Trigger(
@@ -113,7 +113,7 @@ def not_for_guests(field: str) -> pgtrigger.Trigger:
         operation=pgtrigger.Insert | pgtrigger.UpdateOf(f"{field}_id"),  # type: ignore[no-untyped-call]
         func=f"""
             IF EXISTS (SELECT 1 FROM accounts_user WHERE id = {named} AND home IS NOT NULL) THEN
-                RAISE EXCEPTION 'A guest of another portal cannot have this.' USING ERRCODE = 'check_violation';
+                RAISE EXCEPTION 'A guest of another portal cannot have this.' USING ERRCODE = '{code}';
             END IF;
             RETURN NEW;
         """,  # noqa: S608 -- made of names in our own models

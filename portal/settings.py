@@ -339,6 +339,7 @@ CELERY_BEAT_SCHEDULE = {
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},
+    "look-after-askings": {"task": "network.tasks.look_after_askings", "schedule": 60},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
     "sign-log": {"task": "audit.tasks.sign_log", "schedule": crontab()},  # second 0 of every minute
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},

@@ -263,7 +263,8 @@ class Session(AbstractBaseSession):
     client = models.GenericIPAddressField(null=True, blank=True)
 
     class Meta(AbstractBaseSession.Meta):
-        triggers = [not_for_guests("user")]
+        # After an IntegrityError, Django's store would try another session key, for ever.
+        triggers = [not_for_guests("user", code="raise_exception")]
 
     def __str__(self) -> str:
         return f"Session of {self.user or 'a visitor'}"
