@@ -1,13 +1,15 @@
-"""Addresses that other portals call. Every call is signed."""
+"""Addresses that other portals call. Every call is signed; all other addresses are answered by `incoming.nothing`."""
 
 from django.urls import URLPattern, URLResolver, path
 
-from network.views import guest_calls
+from network.call_views import guests, introductions, own
 
 app_name = "calls"
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("guests", guest_calls.ask, name="guests"),
-    path("guests/state", guest_calls.state, name="guest_state"),
-    path("guests/datasets/<uuid:pk>", guest_calls.offered_dataset, name="guest_dataset"),
-    path("api", guest_calls.api, name="api"),
+    path("peers", introductions.introduce, name="peers"),
+    path("state", own.state, name="state"),
+    path("guests", guests.ask, name="guests"),
+    path("guests/state", guests.state, name="guest_state"),
+    path("guests/datasets/<uuid:pk>", guests.offered_dataset, name="guest_dataset"),
+    path("api", guests.api, name="api"),
 ]

@@ -1,5 +1,6 @@
 """What portals send each other about guests, each with a closed list of fields, and what guests may reach."""
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from django.urls import Resolver404, ResolverMatch, resolve, reverse
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from common.rest.bodies import BODY_LIMIT, Body
+from common.rest.bodies import Body
 from common.rest.problems import Invalid, flat
 
 SCOPES = ("read", "ask", "work")
@@ -25,6 +26,8 @@ ANSWERED_HEADERS = (
 LONGEST_PATH, LONGEST_QUERY, LONGEST_HEADER = 300, 4000, 300
 MOST_BYTES = 5_000_000
 """Of an answer."""
+LONGEST_BODY = 500_000
+"""Bytes of a call: as many as the longest call of the API has."""
 PATH = re.compile(r"[A-Za-z0-9_./-]+")
 SHOWN = re.compile(r"[!-~]*")
 READS, WRITES, BOTH = frozenset({"GET"}), frozenset({"POST"}), frozenset({"GET", "POST"})
@@ -126,6 +129,19 @@ class Text(serializers.CharField):
         return text
 
 
+class Octets(serializers.CharField):
+    """Bytes, in base64."""
+
+    def __init__(self, most: int, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, max_length=most * 4 // 3 + 4, **options)
+
+    def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]  # what becomes of it
+        try:
+            return base64.b64decode(super().to_internal_value(data), validate=True)
+        except ValueError as bad:
+            raise ValidationError("It is not base64.") from bad
+
+
 class PersonId(serializers.RegexField):
     """By what a portal names one of its people to another one."""
 
@@ -161,7 +177,7 @@ class StateOf(Body):
 
 
 class ApiCall(Body):
-    """A call of the REST API in the name of a guest. `body` is its JSON as text."""
+    """A call of the REST API in the name of a guest. `body`: its JSON, or null for none."""
 
     person = PersonId()
     scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES), max_length=len(SCOPES))
@@ -171,9 +187,7 @@ class ApiCall(Body):
     headers = serializers.DictField(
         child=serializers.CharField(max_length=LONGEST_HEADER, trim_whitespace=False)
     )
-    body = serializers.CharField(
-        max_length=BODY_LIMIT, trim_whitespace=False, allow_blank=True, allow_null=True
-    )
+    body = Octets(LONGEST_BODY, allow_null=True)
 
 
 class Answered(Body):
@@ -192,14 +206,13 @@ class Offered(Body):
 
 
 class ApiAnswer(Body):
-    """The answer to a call of the REST API: as text, or base64 if it is none."""
+    """The answer to a call of the REST API."""
 
     status = serializers.IntegerField(min_value=200, max_value=599)
     headers = serializers.DictField(
         child=serializers.CharField(max_length=2000, trim_whitespace=False, allow_blank=True)
     )
-    text = serializers.CharField(trim_whitespace=False, allow_blank=True, allow_null=True)
-    base64 = serializers.CharField(trim_whitespace=False, allow_blank=True, allow_null=True)
+    content = Octets(MOST_BYTES)
 
 
 def read(kind: type[Body], document: object) -> dict[str, Any]:

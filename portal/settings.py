@@ -147,6 +147,10 @@ EXECUTOR = env.choice(
 )
 BLOCK_RUNNER = "runner.executors.blocks.run_blocks"  # always bubblewrap, whatever runs code
 
+# Other portals
+NETWORK_PRIVATE = env.networks("WEIR_NETWORK_PRIVATE")  # other portals may have addresses in these
+NETWORK_CA = env.text("WEIR_NETWORK_CA", "")  # a file with certificates, in place of the system's
+
 # Uploads
 UPLOAD_CHUNK = 4 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_CHUNK  # a chunk is not written to disk twice

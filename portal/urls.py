@@ -4,6 +4,8 @@ from allauth.account import views as door
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from network import incoming
+from network.call_views import own
 from portal import inbox_page, views
 
 account = [  # listed one by one: allauth's other pages would change accounts without an audit entry
@@ -40,7 +42,9 @@ urlpatterns = [
     path("requests/", include("requests_app.urls")),
     path("answers/", include("privacy.urls")),
     path("network/", include("network.urls")),
+    path(".well-known/weir-card", own.card, name="weir_card"),
     path("net/1/", include("network.call_urls")),
+    re_path(r"^net/", incoming.nothing, name="no_call"),
     path("audit/", include("audit.urls")),
     path("log/", include("audit.log_urls")),
     path("api/v1/", include("portal.api.urls")),

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('recovery', models.BinaryField()),
                 ('epoch', models.PositiveIntegerField(default=1)),
                 ('sequence', models.PositiveBigIntegerField(default=0)),
+                ('card', models.TextField(blank=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={

@@ -20,6 +20,8 @@ class Identity(models.Model):
     """How often the recovery key was used, plus one."""
     sequence = models.PositiveBigIntegerField(default=0)
     """The number of the card that was signed last. It never goes back."""
+    card = models.TextField(blank=True)
+    """The card that was signed last, as it is served."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,6 +1,5 @@
 """Calls of the REST API that another portal passes on: run here as the guest, within a closed list."""
 
-import base64
 import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from accounts.models import User
 from common.errors import TooLarge
 from common.rest.grants import TokenScope
 from datasets.models import AccessRequest, Grant
-from network import guest_documents
+from network import documents, guest_documents
 from network.guest_documents import ANSWERED_HEADERS, MOST_BYTES, SCOPES
 from network.models import Peer
 from network.services import guests
@@ -84,7 +83,7 @@ def _run(
 def _request(asked: dict[str, Any]) -> WSGIRequest:
     """Return a request of Django made of what was passed on, and of nothing of the call that brought it."""
     base = urlsplit(settings.BASE_URL)
-    content = (asked["body"] or "").encode()
+    content: bytes = asked["body"] or b""
     environ = {
         "REQUEST_METHOD": asked["method"],
         "PATH_INFO": asked["path"],
@@ -105,21 +104,11 @@ def _request(asked: dict[str, Any]) -> WSGIRequest:
 
 def _told(response: HttpResponseBase) -> dict[str, Any]:
     content = _content(response)
-    told: dict[str, Any] = {
+    return {
         "status": response.status_code,
         "headers": {name: response[name] for name in ANSWERED_HEADERS if response.has_header(name)},
-        "text": None,
-        "base64": None,
+        "content": documents.encoded(content),
     }
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        text = "\x00"
-    if "\x00" in text:  # no text of JSON
-        told["base64"] = base64.b64encode(content).decode()
-    else:
-        told["text"] = text
-    return told
 
 
 def _content(response: HttpResponseBase) -> bytes:

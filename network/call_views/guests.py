@@ -6,7 +6,8 @@ from django.http import HttpResponse
 
 from network import guest_documents
 from network.incoming import PeerRequest, reply, signed_call
-from network.services import forwarding, guests
+from network.services import forwarding
+from network.services import guests as services
 
 CALL_LIMIT = 1_000_000
 """Bytes of a call that is passed on: the body of the longest call of the API, with the escapes of JSON."""
@@ -15,7 +16,7 @@ CALL_LIMIT = 1_000_000
 @signed_call("GET")
 def offered_dataset(request: PeerRequest, pk: UUID) -> HttpResponse:
     """Say what has to be known before asking for a dataset: its title and its terms."""
-    dataset = guests.offered(request.peer, pk)
+    dataset = services.offered(request.peer, pk)
     terms = dataset.terms
     return reply(
         {
@@ -30,14 +31,14 @@ def offered_dataset(request: PeerRequest, pk: UUID) -> HttpResponse:
 def ask(request: PeerRequest) -> HttpResponse:
     """Take the asking of a person of the other portal."""
     given = guest_documents.read(guest_documents.Asking, request.document)
-    return _said(guests.ask(request.peer, given))
+    return _said(services.ask(request.peer, given))
 
 
 @signed_call("POST")
 def state(request: PeerRequest) -> HttpResponse:
     """Say what has become of an asking."""
     given = guest_documents.read(guest_documents.StateOf, request.document)
-    return _said(guests.standing(request.peer, given["person"], given["dataset"]))
+    return _said(services.standing(request.peer, given["person"], given["dataset"]))
 
 
 @signed_call("POST", limit=CALL_LIMIT)
@@ -47,5 +48,5 @@ def api(request: PeerRequest) -> HttpResponse:
     return reply(forwarding.answer(request.peer, given))
 
 
-def _said(found: guests.Standing) -> HttpResponse:
+def _said(found: services.Standing) -> HttpResponse:
     return reply({"state": found.state, "reason": found.reason})

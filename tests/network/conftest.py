@@ -1,0 +1,39 @@
+"""This portal with an identity, and other portals."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from network import identity
+from tests import make
+from tests.network.portals import Portal
+
+
+@pytest.fixture
+def own(db: None) -> str:
+    """This portal with an identity; the recovery key."""
+    cache.clear()
+    return identity.set_up("Hospital A", by=make.admin())
+
+
+@pytest.fixture
+def portals(own: str, settings: Any) -> Iterator[Callable[..., Portal]]:
+    """Make other portals, which this one may call on loopback."""
+    settings.NETWORK_PRIVATE = [ipaddress.ip_network("127.0.0.0/8")]
+    made: list[Portal] = []
+
+    def make_portal(name: str = "Hospital B") -> Portal:
+        made.append(Portal(name))
+        return made[-1]
+
+    yield make_portal
+    for portal in made:
+        portal.close()
+
+
+@pytest.fixture
+def other(portals: Callable[..., Portal]) -> Portal:
+    return portals()
