@@ -26,7 +26,7 @@ ANSWERED_HEADERS = (
 LONGEST_PATH, LONGEST_QUERY, LONGEST_HEADER = 300, 4000, 300
 MOST_BYTES = 5_000_000
 """Of an answer."""
-LONGEST_BODY = 500_000
+LONGEST_BODY = 1_200_000
 """Bytes of a call: as many as the longest call of the API has."""
 PATH = re.compile(r"[A-Za-z0-9_./-]+")
 SHOWN = re.compile(r"[!-~]*")

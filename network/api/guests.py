@@ -12,7 +12,6 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, creates, forwards, lists, operation_of, reads
 from common.rest.grants import Call, one, require_every_dataset, require_scope
-from common.rest.problems import Invalid
 from network import guest_documents
 from network.models import AskedElsewhere, Peer
 from network.services import elsewhere
@@ -141,6 +140,7 @@ class PortalApi(Endpoint):
     Paths in answers (`next`, `Location`) are those of the other portal's API.
     """
 
+    body_limit = guest_documents.LONGEST_BODY
     schema = None  # type: ignore[assignment]  # described by the other portal
 
     @forwards(scope=guest_documents.SCOPES)
@@ -184,7 +184,7 @@ def _passed(call: Call, content: bytes, pk: UUID, rest: str) -> HttpResponse:
         path=path,
         query=query,
         headers=headers,
-        body=_text(content),
+        body=content or None,
     )
     answer = HttpResponse(found.content, status=found.status)
     del answer["Content-Type"]
@@ -193,10 +193,3 @@ def _passed(call: Call, content: bytes, pk: UUID, rest: str) -> HttpResponse:
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer
-
-
-def _text(content: bytes) -> str | None:
-    try:
-        return content.decode() if content else None
-    except UnicodeDecodeError as bad:
-        raise Invalid("The body is not JSON in UTF-8.") from bad

@@ -9,8 +9,8 @@ from network.incoming import PeerRequest, reply, signed_call
 from network.services import forwarding
 from network.services import guests as services
 
-CALL_LIMIT = 1_000_000
-"""Bytes of a call that is passed on: the body of the longest call of the API, with the escapes of JSON."""
+CALL_LIMIT = 1_700_000
+"""Bytes of a call that is passed on: the body of the longest call of the API, in base64, and more."""
 
 
 @signed_call("GET")

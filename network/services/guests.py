@@ -188,7 +188,7 @@ def _decided(guest: User, dataset: UUID) -> Standing:
 
 def _ask_owner(item: Admission, guest: User) -> None:
     """Ask for access as the guest. Raises Refused if they cannot, or accepted other terms."""
-    terms = item.dataset.terms_versions.filter(number=item.terms_number).first()
+    terms = item.dataset.terms_versions.filter(number=item.terms_number or 0).first()
     datasets.ask_access(item.dataset, by=guest, purpose=item.purpose, outputs=item.outputs, terms=terms)
 
 
