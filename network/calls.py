@@ -1,7 +1,7 @@
 """Calls to other portals: the one client. It connects to an address that was checked, and follows nothing.
 
-No redirects, no proxies, no cookies; TLS with the name's certificate; one deadline for all of a call, and a limit on the
-answer. What comes back counts only if it is signed with a key that was pinned, as the answer to this very call.
+No redirects, no proxies, no cookies; TLS with a certificate for the name; one deadline for all of a call, and a limit
+on the answer. What comes back counts only if it is signed with a key that was pinned, as the answer to this very call.
 """
 
 import http.client
