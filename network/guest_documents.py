@@ -133,13 +133,17 @@ class Octets(serializers.CharField):
     """Bytes, in base64."""
 
     def __init__(self, most: int, **options: Any) -> None:
-        super().__init__(trim_whitespace=False, allow_blank=True, max_length=most * 4 // 3 + 4, **options)
+        super().__init__(trim_whitespace=False, allow_blank=True, **options)
+        self.most = most
 
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]  # what becomes of it
         try:
-            return base64.b64decode(super().to_internal_value(data), validate=True)
+            content = base64.b64decode(super().to_internal_value(data), validate=True)
         except ValueError as bad:
             raise ValidationError("It is not base64.") from bad
+        if len(content) > self.most:
+            raise ValidationError(f"It has more than {self.most:,} bytes.")
+        return content
 
 
 class PersonId(serializers.RegexField):

@@ -12,8 +12,9 @@ WORDS = {"table": "wages", "form": "csv"}
 """Arguments that are neither an id nor a number, with what exists in tests' datasets."""
 
 KINDS = {
-    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
-    "budgets": "Budget", "comments": "Comment",
+    "access": "AccessRequest", "answers": "Answer", "ask": "Peer", "askings": "AskedElsewhere", "audit": "Entry", "batches": "Batch",
+    "budgets": "Budget", "comments": "Comment", "elsewhere": "AskedElsewhere", "guests": "Admission",
+    "portals": "Peer",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
