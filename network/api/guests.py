@@ -88,7 +88,7 @@ def _asking(call: Call, pk: UUID) -> AskedElsewhere:
     return one(call, _askings(call), dataset=None, pk=pk)
 
 
-class Portals(Endpoint):
+class OtherPortals(Endpoint):
     """Other portals that this one knows."""
 
     @lists(PortalItem)
@@ -98,7 +98,7 @@ class Portals(Endpoint):
         return _peers(call)
 
 
-class Portal(Endpoint):
+class OtherPortal(Endpoint):
     """One other portal."""
 
     @reads(PortalItem)

@@ -12,7 +12,8 @@ WORDS = {"table": "wages", "form": "csv"}
 """Arguments that are neither an id nor a number, with what exists in tests' datasets."""
 
 KINDS = {
-    "access": "AccessRequest", "answers": "Answer", "ask": "Peer", "askings": "AskedElsewhere", "audit": "Entry", "batches": "Batch",
+    "access": "AccessRequest", "answers": "Answer", "ask": "Peer",
+    "askings": "AskedElsewhere", "audit": "Entry", "batches": "Batch",
     "budgets": "Budget", "comments": "Comment", "elsewhere": "AskedElsewhere", "guests": "Admission",
     "portals": "Peer",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",

@@ -59,7 +59,6 @@ def world(settings) -> dict[str, UUID]:
     people.register("new@weir.example", **person)
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    make.worker()
     _another_portal(dataset)
     kinds = set(KINDS.values())
     found = {
@@ -77,6 +76,7 @@ def world(settings) -> dict[str, UUID]:
 
 def _another_portal(dataset: Dataset) -> None:
     """Another portal, somebody of it who wants to be a guest here, and what somebody here asked for there."""
+    make.worker()
     known = {"confirmed_by": make.admin(), "confirmed_at": timezone.now(), "recovery": bytes(32)}
     peer = Peer.objects.create(
         url="https://b.example", name=f"{MARK} Hospital", state=Peer.State.ACTIVE, **known
