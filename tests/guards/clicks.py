@@ -25,7 +25,7 @@ from privacy.views import price_panel
 from requests_app import services as lane
 from requests_app.models import CodeEnvironment, Comment, Pause, Version
 from tests import make
-from tests.guards import code_clicks, owner_clicks
+from tests.guards import code_clicks, network_clicks, owner_clicks
 from tests.guards.everything import Cast, fresh
 from tests.makers import code as coded
 from tests.makers import requests as requests_
@@ -237,6 +237,8 @@ def _paused() -> User:
 Clicks = dict[str, Callable[[Cast], Click]]
 
 ACCOUNTS: Clicks = {
+    "network:admit_guest": lambda c: Click(*network_clicks.waiting(c.own)),
+    "network:refuse_guest": lambda c: Click(*network_clicks.waiting(c.own), REASON),
     "accounts:approve_registration": lambda c: Click(
         make.admin(), _registered().pk, {"roles": ["scientist"]}
     ),

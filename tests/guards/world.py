@@ -1,21 +1,20 @@
 """A world of foreign objects: one of every model, whose names all have a mark that strangers must never see."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.apps import apps
-from django.utils import timezone
 
 from accounts import services as people
 from accounts.services import tokens
 from audit.models import Entry
 from datasets import services as datasets
-from datasets.models import Dataset, Upload
-from network.models import Admission, AskedElsewhere, Peer
+from datasets.models import Upload
 from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
+from tests.guards import network_clicks
 from tests.guards.pages import KINDS
 from tests.makers import code as coded
 from tests.makers import learned
@@ -59,7 +58,10 @@ def world(settings) -> dict[str, UUID]:
     people.register("new@weir.example", **person)
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    _another_portal(dataset)
+    make.worker()
+    portal = network_clicks.peer(make.admin(), f"{MARK} Hospital")
+    network_clicks.admission(make.admin(), dataset, portal, f"{MARK} Guest")
+    network_clicks.asked_elsewhere(owner, portal, f"{MARK} there")
     kinds = set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
@@ -72,19 +74,3 @@ def world(settings) -> dict[str, UUID]:
         "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
     }
     return {name: item.pk for name, item in found.items()} | chosen
-
-
-def _another_portal(dataset: Dataset) -> None:
-    """Another portal, somebody of it who wants to be a guest here, and what somebody here asked for there."""
-    make.worker()
-    known = {"confirmed_by": make.admin(), "confirmed_at": timezone.now(), "recovery": bytes(32)}
-    peer = Peer.objects.create(
-        url="https://b.example", name=f"{MARK} Hospital", state=Peer.State.ACTIVE, **known
-    )
-    told = {"purpose": "x", "outputs": "y", "key": uuid4()}
-    Admission.objects.create(
-        peer=peer, remote_id="x" * 20, name=f"{MARK} Guest", told_email="x@b.example", dataset=dataset, **told
-    )
-    AskedElsewhere.objects.create(
-        user=dataset.owner, peer=peer, remote_id="y" * 20, dataset=uuid4(), title=f"{MARK} there", **told
-    )
