@@ -36,6 +36,8 @@ WRITERS = {
     "privacy/execution/code_trials.py:end": "a trial that has ended",
     "privacy/services/budgets.py:_decide": "a request for a larger budget",
     "requests_app/environments/builds.py:set_state": "a code environment",
+    "network/calls.py:note": "what a call has shown of a peer: not its state",
+    "network/services/peers.py:heard_from": "a peer that has signed a call",
     "portal/launch/options.py:parse": "the launcher's state folder: no row",
     "requests_app/visibility.py:redacted": "a copy of a run for a page: never saved",
     "requests_app/execution/announcement.py:_write": "sets when a run ended and how: not its state",
@@ -92,7 +94,7 @@ def _is_open(word: ast.keyword) -> bool:
 
 
 def test_every_writer_of_a_state_is_known():
-    apps = ("accounts", "audit", "common", "datasets", "portal", "privacy", "requests_app")
+    apps = ("accounts", "audit", "common", "datasets", "network", "portal", "privacy", "requests_app")
     found = {place for path in sources() if path.relative_to(ROOT).parts[0] in apps for place in writes(path)}
     assert found - set(WRITERS) == set()
     assert set(WRITERS) - found == set()

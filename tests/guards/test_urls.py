@@ -41,6 +41,10 @@ OPEN = {
     "log:key": "a public key",
     "log:tile": "hashes of salted leaves",
     "log:consistency": "hashes of salted leaves",
+    "calls:peers": "other portals ask to be known; the answer tells nothing",
+    "calls:state": "calls of other portals, 404 without their signature",
+    "weir_card": "what other portals know this one by",
+    "no_call": "404 for all other calls of portals",
 }
 """Pages for those who have not signed in, each with its reason."""
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 
 from network import identity
+from network.models import Peer
 from tests import make
 from tests.network.portals import Portal
 
@@ -37,3 +38,15 @@ def portals(own: str, settings: Any) -> Iterator[Callable[..., Portal]]:
 @pytest.fixture
 def other(portals: Callable[..., Portal]) -> Portal:
     return portals()
+
+
+@pytest.fixture
+def peer(other: Portal) -> Peer:
+    """The other portal as this one knows it: active."""
+    return other.peer()
+
+
+@pytest.fixture
+def echo(settings: Any) -> None:
+    """Serve an address that takes documents: see tests/network/echo.py."""
+    settings.ROOT_URLCONF = "tests.network.echo"

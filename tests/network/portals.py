@@ -18,18 +18,21 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from network import cards, documents, signatures
+from network import calls, cards, documents, signatures
+from network.calls import Unreachable
 from network.cards import Card, CardKey, Voucher
 from network.models import Peer, PeerKey
 from network.signatures import Answer, Call
 from tests import make
 
+Response = Any
+"""An answer of Django's test client."""
 Said = dict[str, Any] | tuple[int, dict[str, Any]]
 """An answer of 200, or a status and an answer."""
 
@@ -40,7 +43,7 @@ class Heard:
 
     status: int
     document: dict[str, Any]
-    response: HttpResponse
+    response: Response
 
 
 class Portal:
@@ -213,7 +216,7 @@ class Portal:
         handler.wfile.write(body)
 
 
-def send(client: Client, call: Call, **changes: Any) -> HttpResponse:
+def send(client: Client, call: Call, **changes: Any) -> Response:
     """Send a call to this portal as it is. `changes`: method, path, body, headers, or what `Client.generic` takes."""
     headers = {**call.headers, **changes.pop("headers", {})}
     path = changes.pop("path", call.url.partition("://")[2].partition("/")[2])
@@ -227,7 +230,7 @@ def send(client: Client, call: Call, **changes: Any) -> HttpResponse:
     )
 
 
-def verified(call: Call, response: HttpResponse) -> signatures.Signature:
+def verified(call: Call, response: Response) -> signatures.Signature:
     """What the signature of this portal's answer says. Raises NotSigned."""
     from network.models import IdentityKey  # noqa: PLC0415 -- needs Django's apps
 
@@ -235,3 +238,30 @@ def verified(call: Call, response: HttpResponse) -> signatures.Signature:
     known = {f"{settings.BASE_URL}#{cards.key_id(public)}": public for public in keys}
     headers = {name.lower(): value for name, value in response.items()}
     return signatures.verify_answer(Answer(response.status_code, response.content, call, headers), known.get)
+
+
+def seen(response: Response) -> tuple[Any, ...]:
+    """Everything of an answer that a caller sees."""
+    return response.status_code, response.content, sorted(response.items()), dict(response.cookies)
+
+
+def assert_is_nothing(client: Client, response: Response) -> None:
+    assert response.status_code == 404
+    assert seen(response) == seen(client.get("/net/1/no-such-address"))
+
+
+def why(call: Call, response: Response, status: int) -> str:
+    """The reason in a signed refusal."""
+    assert response.status_code == status
+    verified(call, response)
+    return str(response.json()["detail"])
+
+
+def refused(peer: Peer, kind: str, path: str = "/net/1/state", **options: Any) -> str:
+    """The reason why a call did not succeed, which is noted at the peer."""
+    with pytest.raises(Unreachable) as raised:
+        calls.call(peer, "GET", path, **options)
+    assert raised.value.kind == kind, str(raised.value)
+    peer.refresh_from_db()
+    assert peer.trouble == str(raised.value)[:300]
+    return str(raised.value)
