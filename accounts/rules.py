@@ -16,7 +16,17 @@ INACTIVE = "This account is not active. Ask an admin."
 
 
 def is_active(user: User, item: object = None) -> str | None:
+    """Whether they may act: as somebody who signs in, or as a guest in whose name another portal calls."""
+    return None if user.takes_part else INACTIVE
+
+
+def may_sign_in(user: User, item: object = None) -> str | None:
+    """Whether this account is their own to sign in with. Guests do that at their own portal."""
     return None if user.is_active else INACTIVE
+
+
+def is_no_guest(user: User, person: User) -> str | None:
+    return "Guests of another portal are data scientists only." if person.is_guest else None
 
 
 def is_admin(user: User, item: object = None) -> str | None:
@@ -44,7 +54,7 @@ def is_a_person(user: User, person: User) -> str | None:
 
 def is_in_service(user: User, person: User) -> str | None:
     """Refuse changes of roles and suspension for accounts that are not active."""
-    return None if person.is_active else f"This account is not active: {person.get_state_display().lower()}."
+    return None if person.takes_part else f"This account is not active: {person.get_state_display().lower()}."
 
 
 def is_suspended(user: User, person: User) -> str | None:
@@ -99,6 +109,8 @@ def go_together(roles: Iterable[str]) -> str | None:
 def may_grant_role(user: User, person: User, role: str) -> str | None:
     """Return why this admin cannot grant this person this role now, or None."""
     if why := all_of(may_change, is_in_service)(user, person):
+        return why
+    if role != Role.SCIENTIST and (why := is_no_guest(user, person)):
         return why
     if role in person.roles:
         return f"{person} already has the role {Role(role).label.lower()}."

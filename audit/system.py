@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-SYSTEM_DOMAIN = ".invalid"
+SYSTEM_DOMAIN = "@weir.invalid"
 """The ending of its address: a domain that cannot send e-mail."""
 
 
@@ -15,4 +15,4 @@ class Portal:
     email: str
 
 
-SYSTEM = Portal(UUID(int=1), f"system@weir{SYSTEM_DOMAIN}")
+SYSTEM = Portal(UUID(int=1), f"system{SYSTEM_DOMAIN}")

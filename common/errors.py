@@ -33,6 +33,7 @@ CODES: dict[str, tuple[int, str]] = {
     "too_much_at_once": (429, "Too many calls at once"),
     "checksum": (460, "The checksum does not match"),
     "failed": (500, "The portal failed"),
+    "unreachable": (502, "Another portal does not answer"),
     "busy": (503, "The portal is busy"),
 }
 """Every code of a refusal or a failure, with its HTTP status and its title."""

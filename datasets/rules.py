@@ -116,6 +116,8 @@ def may_be_reviewer(user: User, dataset: Dataset) -> str | None:
         return why
     if user.oversees:
         return "Admins and auditors must not read data or results. Choose somebody else."
+    if user.is_guest:
+        return "A guest of another portal cannot review code or outputs. Choose somebody else."
     if dataset.reviewers.filter(user=user).exists():
         return "This person is a reviewer already."
     return None
@@ -143,7 +145,7 @@ def may_decide_access(user: User, item: AccessRequest) -> str | None:
 
 def may_get_access(user: User, dataset: Dataset) -> str | None:
     """Why this person cannot be given access any more; things may have changed since they asked."""
-    if not user.is_active:
+    if not user.takes_part:
         return "The account of the person who asked is no longer active. Decline the request."
     if not user.is_scientist:
         return "The person who asked is no longer a data scientist. Decline the request."

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from network.call_views import catalogue, introductions, own, witnesses
+from network.call_views import catalogue, guests, introductions, own, witnesses
 
 app_name = "calls"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -13,4 +13,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("log/add-checkpoint", witnesses.add_checkpoint, name="add_checkpoint"),
     path("log/seen", witnesses.seen, name="seen"),
     path("witness-key", witnesses.witness_key, name="witness_key"),
+    path("guests", guests.ask, name="guests"),
+    path("guests/state", guests.state, name="guest_state"),
+    path("guests/datasets/<uuid:pk>", guests.offered_dataset, name="guest_dataset"),
+    path("api", guests.api, name="api"),
 ]

@@ -8,7 +8,7 @@ from celery import shared_task
 from common.errors import Refused
 from network import identity
 from network.models import Peer
-from network.services import catalogue, polling, witnesses
+from network.services import catalogue, elsewhere, polling, witnesses
 
 logger = logging.getLogger(__name__)
 SOON = 55
@@ -81,3 +81,9 @@ def refresh_catalogue(pk: str) -> None:
     peer = Peer.objects.filter(pk=pk, state=Peer.State.ACTIVE).first()
     if peer is not None:
         catalogue.refresh(peer)
+
+
+@shared_task(ignore_result=True)
+def look_after_askings() -> None:
+    """Ask other portals what has become of what people here asked for. Celery beat calls it every minute."""
+    elsewhere.look_after()

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from network.views import catalogue, introductions, listings, own, peers, wireguard, witnesses
+from network.views import (
+    catalogue,
+    elsewhere,
+    guests,
+    introductions,
+    listings,
+    own,
+    peers,
+    wireguard,
+    witnesses,
+)
 
 app_name = "network"
 urlpatterns = [
@@ -32,4 +42,10 @@ urlpatterns = [
     path("find/<uuid:pk>/", catalogue.dataset, name="remote_dataset"),
     path("find/<uuid:pk>/mock/<slug:table>/", catalogue.mock, name="remote_mock"),
     path("listings/<uuid:pk>/", listings.listing, name="listing"),
+    path("elsewhere/", elsewhere.elsewhere, name="elsewhere"),
+    path("elsewhere/ask/<uuid:pk>/<uuid:dataset>/", elsewhere.ask, name="ask_elsewhere"),
+    path("elsewhere/<uuid:pk>/refresh/", elsewhere.refresh, name="refresh_elsewhere"),
+    path("guests/", guests.guests, name="guests"),
+    path("guests/<uuid:pk>/admit/", guests.admit, name="admit_guest"),
+    path("guests/<uuid:pk>/refuse/", guests.refuse, name="refuse_guest"),
 ]

@@ -16,7 +16,7 @@ from accounts.models import Role, RoleGrant, User
 from audit.models import Entry
 from datasets.models import AccessRequest, Dataset
 from network import queries as network
-from network.models import Peer
+from network.models import Admission, Peer
 from privacy import queries as answers
 from requests_app.models import CodeRequest, Release, Run
 from requests_app.workflow import Side
@@ -83,7 +83,7 @@ def _sources(user: User) -> list[Callable[[User], Found]]:
         *([_to_review, _to_check, _to_grant] if decides else []),
         _answers,
         *([_own_requests, _own_releases] if writes else []),
-        *([_registrations, _portals] if admits else []),
+        *([_registrations, _portals, _guests] if admits else []),
     ]
 
 
@@ -253,6 +253,24 @@ def _portals(user: User) -> Found:
                 ids={"portal": peer.pk},
             ),
             peer.total,
+        )
+
+
+def _guests(user: User) -> Found:
+    """Yield, for admins, the people of other portals who ask for access."""
+    for item in _first(Admission.objects.waiting().select_related("peer", "dataset").order_by("created_at")):
+        yield (
+            InboxItem(
+                kind="guest",
+                title=f"{item.name}, of {item.peer}, asks for access",
+                dataset=str(item.dataset),
+                who=str(item.peer),
+                url=reverse("network:guests"),
+                since=item.created_at,
+                turn="an admin",
+                ids={"portal": item.peer_id},
+            ),
+            item.total,
         )
 
 

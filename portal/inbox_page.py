@@ -18,6 +18,7 @@ KINDS = {
     "top_up": ("Budgets to decide on", "trending-up"),
     "registration": ("People who ask for an account", "user-plus"),
     "portal": ("Other portals to decide on", "affiliate"),
+    "guest": ("People of other portals who ask for access", "user-plus"),
     "changes": ("Your requests that need changes", "pencil"),
     "output_changes": ("Your outputs that need changes", "pencil"),
     "released": ("Released to you and not opened yet", "download"),

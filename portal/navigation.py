@@ -18,14 +18,17 @@ def items(request: HttpRequest) -> list[Item]:
         ("Datasets", "datasets:list", "database", True),
         ("Requests", "requests:list", "file-code", True),
         ("Answers", "privacy:index", "message-question", True),
-        ("Network", "network:find", "building-community", True),
         ("People", "accounts:people", "users", user.oversees),
-        ("Network", "network:list", "affiliate", user.oversees),
+        ("Network", "network:list" if user.oversees else "network:find", "affiliate", True),
         ("Workers", "requests:workers", "server", user.oversees),
         ("Audit", "audit:list", "history", True),
     ]
     shown_items = [(label, reverse(name), icon) for label, name, icon, shown in entries if shown]
-    here = _here(request.path, [url for _label, url, _icon in shown_items])
+    # All pages of the network belong to its one entry, which leads people to what they may do there.
+    path = request.path
+    if path.startswith("/network/"):
+        path = next(url for label, url, _icon in shown_items if label == "Network")
+    here = _here(path, [url for _label, url, _icon in shown_items])
     return [
         {"label": label, "url": url, "icon": icon, "active": url == here} for label, url, icon in shown_items
     ]

@@ -1,5 +1,6 @@
 """Queries for pages across budgets: open tasks, spending over time, and what people have been charged."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -214,9 +215,19 @@ def promise_in_words_of(promise: Promise, budgets: Sequence[Budget] = ()) -> Pro
         mu=promise.mu,
         scientists=promise.scientists,
         threshold_delta=promise.threshold_delta,
-        largest_mu=max((each.mu for each in budgets if not each.is_everybody), default=0.0),
+        largest_mu=_largest_mu(budgets),
         mock_mu=max((each.mu for each in budgets if each.is_everybody), default=0.0),
     )
+
+
+def _largest_mu(budgets: Sequence[Budget]) -> float:
+    """Return what one person could learn at most. All guests of one portal count as one: its admin asks for each."""
+    found: dict[UUID, float] = {}
+    for each in budgets:
+        if not each.is_everybody:
+            who = each.scientist.home or each.scientist.pk
+            found[who] = math.hypot(found.get(who, 0.0), each.mu)
+    return max(found.values(), default=0.0)
 
 
 def without_budget(promise: Promise) -> list[User]:
@@ -240,7 +251,7 @@ def has_people(promise: Promise) -> bool:
 
 def _with_access(promise: Promise) -> QuerySet[User]:
     granted = Grant.objects.live().filter(dataset=promise.dataset).values("user")
-    return User.objects.filter(pk__in=granted, is_active=True)
+    return User.objects.taking_part().filter(pk__in=granted)
 
 
 def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:

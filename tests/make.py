@@ -1,6 +1,6 @@
 """Builders for tests: one valid thing each, typed, with keyword overrides."""
 
-from tests.makers.accounts import PASSWORD, admin, auditor, owner, scientist, user
+from tests.makers.accounts import PASSWORD, admin, auditor, guest, owner, scientist, user
 from tests.makers.datasets import (
     access_request,
     current,
@@ -23,6 +23,7 @@ __all__ = [
     "dataset",
     "draft",
     "grant",
+    "guest",
     "next_revision",
     "owner",
     "reviewer",

@@ -57,7 +57,8 @@ def suspend(person: User, *, by: User, reason: str) -> User:
     person = set_state(person, User.State.SUSPENDED, by=by, action="suspend", reason=reason)
     shut_out(person, by=by)
     hooks.suspended(person, by=by)
-    write_to(person.email, "Your account was suspended.", extra=f"The reason given: {reason}")
+    if not person.is_guest:
+        write_to(person.email, "Your account was suspended.", extra=f"The reason given: {reason}")
     return person
 
 
@@ -67,7 +68,8 @@ def reinstate(person: User, *, by: User, reason: str) -> User:
     person, by = _locked(person, by)
     reason = written_reason(reason)
     require(rules.may_reinstate, by, person)
-    person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
+    back = User.State.REMOTE if person.is_guest else User.State.ACTIVE
+    person = set_state(person, back, by=by, action="reinstate", reason=reason)
     shut_out(person, by=by)  # a session created during the suspension must not become valid again
     notify([person], "Your account is active again.", about=Topic.TERMS, url="/", by=by)
     return person

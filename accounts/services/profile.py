@@ -28,7 +28,7 @@ def update_profile(person: User, *, by: User, **fields: object) -> User:
     if by != person:
         raise Denied("You can change only your own profile.")
     person = rows.locked(person)
-    require(rules.is_active, person, person)
+    require(rules.may_sign_in, person, person)
     if "name" in fields:
         fields["name"] = _own_name(str(fields["name"]), person)
     if fields.get("time_zone", "UTC") not in time_zones.known():

@@ -124,7 +124,7 @@ def refuse(item: DeviceSignIn, *, by: User) -> DeviceSignIn:
 @transaction.atomic
 def _decide(item: DeviceSignIn, state: str, *, by: User) -> DeviceSignIn:
     by = rows.locked(by)
-    require(rules.is_active, by, by)
+    require(rules.may_sign_in, by, by)
     item = rows.locked(item)
     if item.state != State.WAITING or item.expires_at <= timezone.now():
         raise Conflict("This sign-in has been decided on or has expired. Start again in the program.")

@@ -40,7 +40,7 @@ def make(
     origin: str = AccessToken.Origin.PAGE,
 ) -> tuple[AccessToken, str]:
     """Make a token for oneself; return it and its secret, which nobody can read again."""
-    require(rules.is_active, by, by)
+    require(rules.may_sign_in, by, by)
     name = checked_name(name)
     chosen = _scopes(scopes)
     _check_days(days, chosen)

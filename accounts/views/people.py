@@ -130,9 +130,7 @@ suspend = _with_reason(
     "{} has been suspended. All their sessions have ended.",
     step="Suspend an account",
 )
-reinstate = _with_reason(
-    "reinstate", services.reinstate, "{} can sign in again.", step="Reinstate an account"
-)
+reinstate = _with_reason("reinstate", services.reinstate, "{} is active again.", step="Reinstate an account")
 reset_second_step = _with_reason(
     "second-step",
     services.reset_second_step,

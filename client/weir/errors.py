@@ -167,6 +167,7 @@ BY_CODE: dict[str, type[WeirError]] = {
     "too_much_at_once": TooManyCalls,
     "failed": PortalFailed,
     "busy": PortalFailed,
+    "unreachable": Unreachable,
 }
 BY_STATUS: dict[int, type[WeirError]] = {
     400: Refused, 401: NotSignedIn, 402: BudgetExceeded, 403: Denied, 404: NotFound, 409: Conflict, 410: Gone,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weir import handed, limits
 from weir.answers import Answer
@@ -13,7 +13,6 @@ from weir.audit import AuditLog
 from weir.coderequests import CodeRequest
 from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
-from weir.network import Network
 from weir.online import answer_of
 from weir.people import Person
 from weir.receipts import Receipt
@@ -23,6 +22,9 @@ from weir.runs import Run
 from weir.submissions import About, Submitter
 from weir.things import Things, checked_id
 from weir.transport import Transport
+
+if TYPE_CHECKING:
+    from weir.network import Network
 
 
 class Answers:
@@ -74,14 +76,23 @@ class Portal:
 
     def __init__(self, transport: Transport, person: Mapping[str, Any], *, quiet: bool = False) -> None:
         self.transport, self.me, self._quiet = transport, dict(person), quiet
+        self._network: Network | None = None
         self.datasets = Datasets(transport, str(person["id"]), quiet=quiet)
         self.answers = Answers(transport)
         self.audit = AuditLog(transport, self.datasets)
-        self.network = Network(transport, quiet=quiet)
         self.people = Things(transport, "people/", lambda found: Person(transport, found))
         self.requests = Things(transport, "requests/", self._request)
         self.runs = Things(transport, "runs/", lambda found: Run(transport, found, quiet=quiet))
         self.releases = Things(transport, "releases/", lambda found: Release(transport, found, quiet=quiet))
+
+    @property
+    def network(self) -> Network:
+        """The other portals that this one knows, and your work there: `portal.network["b.example"].datasets`."""
+        if self._network is None:
+            from weir.network import Network  # noqa: PLC0415 -- a portal of it is a portal too
+
+            self._network = Network(self.transport, quiet=self._quiet)
+        return self._network
 
     def _request(self, found: Mapping[str, Any]) -> CodeRequest:
         return CodeRequest(self.transport, found, quiet=self._quiet)

@@ -30,6 +30,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Un
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common.errors import TooLarge
 from common.locks import one_at_a_time
 from common.rest import clients, etags, keys, rates, schema
 from common.rest import lists as pages
@@ -315,6 +316,27 @@ def speaks(
 
         described = schema.Described(takes=takes, headers=headers)
         return _operation(answered, Operation(**_changing(checks)), described)
+
+    return decorated
+
+
+def forwards(*, takes_body: bool = True, **checks: Any) -> Mark:
+    """Mark a method that passes the call on to another portal, which checks parameters and body itself.
+
+    The method gets the body as it came, and returns the response itself.
+    """
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def passed(view: Endpoint, request: Call, **kwargs: Any) -> HttpResponseBase:
+            content = _content(request) if takes_body else b""
+            if len(content) > view.body_limit:
+                raise TooLarge(
+                    f"The body of this request is longer than {view.body_limit:,} bytes. Send less."
+                )
+            return cast("HttpResponseBase", method(view, request, content, **kwargs))
+
+        return _operation(passed, Operation(**checks), schema.Described())
 
     return decorated
 

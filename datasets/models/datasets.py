@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Role, User
-from accounts.separation import not_for_overseers
+from accounts.separation import not_for_guests, not_for_overseers
 from common.models import BaseModel
 from datasets.declarations.schema import TableSchema, from_json
 
@@ -114,7 +114,7 @@ class Dataset(BaseModel):
 
     class Meta:
         ordering = ["title"]
-        triggers = [not_for_overseers("owner")]
+        triggers = [not_for_overseers("owner"), not_for_guests("owner")]
 
     def __str__(self) -> str:
         return self.title
@@ -155,7 +155,7 @@ class DatasetReviewer(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "user"], name="one_seat_per_reviewer")]
-        triggers = [not_for_overseers("user")]
+        triggers = [not_for_overseers("user"), not_for_guests("user")]
 
     def __str__(self) -> str:
         return f"{self.user} reviews {self.dataset}"

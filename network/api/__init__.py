@@ -1,0 +1,1 @@
+"""Other portals in the REST API."""

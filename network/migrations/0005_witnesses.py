@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('network', '0003_catalogue'),
+        ('network', '0004_guests'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -13,6 +13,7 @@ from common.access import require
 from common.reasons import reason as written_reason
 from network import notifications, rules
 from network.models import Peer
+from network.services import guests
 
 TASK = "network.tasks.poll_peer"
 State = Peer.State
@@ -57,12 +58,13 @@ def resume(peer: Peer, *, by: User, reason: str) -> Peer:
 
 @transaction.atomic
 def remove(peer: Peer, *, by: User, reason: str) -> Peer:
-    """Remove a portal for good: its keys end, and it has to be introduced again to come back."""
+    """Remove a portal for good: its keys and its guests' access end, and it has to be introduced again to come back."""
     peer = rows.locked(peer)
     reason = written_reason(reason)
     require(rules.may_remove, by, peer)
     peer.keys.filter(until=None).update(until=timezone.now())
     to_state(peer, State.REMOVED, by=by, action="remove", reason=reason)
+    guests.shut_out(peer, by=by, reason=reason)
     notifications.removed(peer, by=by)
     return peer
 

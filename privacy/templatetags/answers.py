@@ -75,7 +75,9 @@ def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, 
     return {
         "dataset": dataset,
         "promise": promise,
-        "in_words": queries.promise_in_words_of(promise, list(promise.budgets.all())) if promise else None,
+        "in_words": queries.promise_in_words_of(promise, list(promise.budgets.select_related("scientist")))
+        if promise
+        else None,
         "budget": budget,
         "owns": context["owns"],
         "oversees": user.oversees,

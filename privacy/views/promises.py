@@ -56,6 +56,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
     context: dict[str, Any] = {
         **tabs(request, item),
         "promise": promise,
+        "guests_to_give": [person for person in people if person.is_guest],
         "in_words": queries.promise_in_words_of(promise, budgets),
         "delta": words.tiny(promise.delta),
         "budgets": [(budget, share(budget), shares.percent(budget.share_used)) for budget in budgets],

@@ -1,104 +1,135 @@
-"""Datasets of other portals, with the client, against a server that answers as the API does."""
+"""Other portals through one's own: they behave as one's own does."""
 
-import io
+from collections.abc import Iterator
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-import weir
-from tests.client.portal_double import Reply, problem
-from tests.client.site import Site, paths, portal, server, site
-from tests.makers import catalogues
+from tests.client.portal_double import Asked, Double, Reply, double, problem
+from weir.errors import BudgetExceeded, NotFound, Unreachable
+from weir.network import POLLS, OtherPortal
+from weir.portal import Portal
+from weir.transport import Transport
 
-__all__ = ["portal", "server", "site"]
-ID = "0a1b2c3d-0000-4000-8000-000000000001"
-LISTED = {
-    "id": ID,
-    "remote_id": ID,
-    "portal": {"id": ID, "name": "Institute of the North", "url": "https://north.example"},
-    "name": "wages_north",
-    "title": "Wages in the north",
-    "summary": "A panel.",
-    "tags": ["labour"],
-    "institution": "Institute",
-    "read_at": "2026-12-01T12:00:00Z",
+B = {
+    "id": "b0000000-0000-4000-8000-000000000000",
+    "name": "Hospital B",
+    "url": "https://b.example",
+    "state": "active",
 }
-COLUMNS = [{**each, "lower": 0, "upper": 9} for each in (catalogues.PERSON, catalogues.COLUMN)]
-TABLE = {"name": "wages", "description": "", "rows_per_person": 4, "about_people": True, "columns": COLUMNS}
-DETAIL = {**LISTED, "description": "", "revision": 3, "terms": {"number": 2, "text": "Be kind."}}
-ROWS = pa.table({"person": [1, 2], "wage": [1.0, 2.0]})
+C = {
+    "id": "c0000000-0000-4000-8000-000000000000",
+    "name": "Hospital C",
+    "url": "https://c.example:8443",
+    "state": "active",
+}
+THERE = f"/api/v1/network/portals/{B['id']}/api/"
+DATASET = {
+    "id": "d1",
+    "name": "wages",
+    "title": "Wages of B",
+    "state": "published",
+    "owner": {"id": "o", "name": "O"},
+}
 
 
-@pytest.fixture
-def tables():
-    return [TABLE]
-
-
-@pytest.fixture
-def network(server, portal, tables):
-    with io.BytesIO() as file:
-        pq.write_table(ROWS, file)
-        content = file.getvalue()
-    replies = {
-        "network/datasets/": Reply(body={"items": [LISTED, LISTED], "next": None}),
-        f"network/datasets/{ID}/": Reply(body={**DETAIL, "tables": tables}),
-        f"network/datasets/{ID}/mock/wages.parquet": Reply(body=content),
+def routed(asked: Asked) -> Reply:
+    path = asked.path.partition("?")[0]
+    found = {
+        "/api/v1/network/portals/": {"items": [B, C], "next": None},
+        "/api/v1/network/askings/": {"items": [{"state": "granted"}], "next": None},
+        f"{THERE}me/": {"id": "g1", "name": "Mei (a.example)"},
+        f"{THERE}datasets/d1/": DATASET,
+        f"{THERE}budgets/": {"items": [], "next": None},
     }
-    usual = Site()
-
-    def answered(asked):
-        return replies.get(asked.path.removeprefix("/api/v1/").partition("?")[0]) or usual(asked)
-
-    server.routed = answered
-    return portal.network
-
-
-def test_what_is_found_says_where_it_is(network, server):
-    found = network.find("wages")
-    assert [(each.name, each.title, each.portal) for each in found] == [
-        ("wages_north", "Wages in the north", "Institute of the North")
-    ] * 2
-    assert repr(found[0]) == "RemoteDataset: wages_north, Wages in the north, on Institute of the North"
-    assert "Institute of the North" in found[0]._repr_html_()
-    assert paths(server) == ["GET network/datasets/?text=wages"]
-    assert len(network.find(most=1)) == 1
-    assert paths(server)[-1] == "GET network/datasets/"
-    assert "find(text)" in repr(network)
+    if asked.method == "POST" and path == "/api/v1/network/askings/":
+        return Reply(201, {"state": "waiting", "asked": asked.body})
+    if path == f"{THERE}datasets/":
+        is_second = "cursor=2" in asked.path
+        following = None if is_second else "/api/v1/datasets/?cursor=2"
+        return Reply(200, {"items": [DATASET] if is_second else [], "next": following})
+    if path in found:
+        return Reply(200, found[path])
+    return problem(404, "not_found")
 
 
-def test_its_schema_and_terms_are_read_when_they_are_needed(network, server):
-    (found, _) = network.find()
-    assert list(found.schema) == ["wages"]
-    wage = found.schema["wages"].columns["wage"]
-    assert (wage.kind.value, wage.lower, wage.upper, wage.unit) == ("number", 0, 9, "EUR")
-    assert found.schema["wages"].subject == "person"
-    assert found.terms == {"number": 2, "text": "Be kind."}
-    assert paths(server)[1:] == [f"GET network/datasets/{ID}/"]
-    assert network[ID].details["revision"] == 3
-    with pytest.raises(weir.NotFound, match="is not an id"):
-        network["wages"]
+@pytest.fixture
+def server() -> Iterator[Double]:
+    with double() as found:
+        found.routed = routed
+        yield found
 
 
-def test_mock_rows_are_a_table_or_a_file(network, tmp_path):
-    found = network[ID]
-    assert found.mock().equals(ROWS)
-    assert found.mock("wages").equals(ROWS)
-    assert pq.read_table(found.mock(to=tmp_path / "mock.parquet")).equals(ROWS)
-    with pytest.raises(weir.NotOffered, match="Did you mean “wages”"):
-        found.mock("wage")
+@pytest.fixture
+def portal(server: Double) -> Iterator[Portal]:
+    transport = Transport(server.address, "weir_" + "a" * 49, sleep=lambda _: None)
+    with Portal(transport, {"id": "m1", "name": "Mei"}, quiet=True) as found:
+        yield found
 
 
-@pytest.mark.parametrize("tables", [[TABLE, {**TABLE, "name": "people"}]])
-def test_of_several_tables_one_is_named(network, tables):
-    with pytest.raises(weir.NotOffered, match=r"Name a table. The tables are wages, people"):
-        network[ID].mock()
-    assert network[ID].mock("wages").equals(ROWS)
+def test_portals_and_askings_are_listed(portal: Portal):
+    assert [each["name"] for each in portal.network.portals] == ["Hospital B", "Hospital C"]
+    assert portal.network.askings == [{"state": "granted"}]
+    assert portal.network is portal.network
+    assert "portals" in repr(portal.network)
 
 
-def test_what_the_portal_refuses_is_told(network, server):
-    server.routed = lambda asked: problem(
-        400, "refused", "North has no mock data of wages for this portal now."
-    )
-    with pytest.raises(weir.Refused, match="has no mock data"):
-        weir.network.RemoteDataset(network._transport, {**DETAIL, "tables": [TABLE]}).mock()
+@pytest.mark.parametrize(
+    "name", ["b.example", "B.Example", "Hospital B", "https://b.example", "https://b.example/", B["id"]]
+)
+def test_a_portal_is_found_by_its_host_name_or_id(portal: Portal, name: str):
+    assert portal.network[name].details == B
+    assert portal.network[name] is portal.network["b.example"]
+
+
+def test_a_portal_that_is_not_known(portal: Portal):
+    with pytest.raises(NotFound, match=r"b\.example, c\.example:8443"):
+        portal.network["d.example"]
+
+
+def test_who_is_no_guest_is_told_how_to_become_one(portal: Portal):
+    with pytest.raises(NotFound, match="ask_access"):
+        portal.network["c.example:8443"]
+
+
+def test_it_behaves_as_ones_own_portal_and_pages_stay_there(portal: Portal, server: Double):
+    there = portal.network["b.example"]
+    assert isinstance(there, OtherPortal)
+    assert repr(there) == f"Portal: https://b.example, as Mei (a.example), through {server.address}"
+    server.asked.clear()
+    dataset = there.datasets["wages"]
+    assert (dataset.title, dataset.budget) == ("Wages of B", None)
+    paths = [each.path for each in server.asked]
+    assert all(path.startswith(THERE) for path in paths)
+    assert f"{THERE}datasets/?cursor=2" in paths
+    assert {each.headers["authorization"] for each in server.asked} == {"Bearer weir_" + "a" * 49}
+
+
+def test_closing_it_leaves_ones_own_portal_open(portal: Portal):
+    with portal.network["b.example"]:
+        pass
+    assert len(portal.network.portals) == 2
+
+
+def test_waiting_looks_now_and_then(portal: Portal, server: Double):
+    there = portal.network["b.example"]
+    server.asked.clear()
+    assert list(there.transport.events("answer:1")) == [("", "")] * POLLS
+    assert server.asked == []
+
+
+def test_access_is_asked_for(portal: Portal):
+    made = portal.network.ask_access("b.example", "d1", purpose="x", outputs="y", agreed=True, terms=2)
+    assert made["asked"] == {
+        "portal": B["id"], "dataset": "d1", "purpose": "x", "outputs": "y", "agreed": True, "terms": 2,
+    }  # fmt: skip
+
+
+def test_refusals_of_the_other_portal_are_raised(portal: Portal, server: Double):
+    there = portal.network["b.example"]
+    server.routed = lambda asked: problem(402, "budget_exceeded", costs=2.0, left=0.1)
+    with pytest.raises(BudgetExceeded) as refused:
+        there.transport.post("budgets/b1/answers/")
+    assert (refused.value.costs, refused.value.left) == (2.0, 0.1)
+    server.routed = lambda asked: problem(502, "unreachable", "b.example cannot be reached.")
+    with pytest.raises(Unreachable, match=r"b\.example"):
+        there.transport.get("me/")

@@ -213,6 +213,8 @@ def _paused() -> User:
 Clicks = dict[str, Callable[[Cast], Click]]
 
 ACCOUNTS: Clicks = {
+    "network:admit_guest": lambda c: Click(*network_clicks.waiting(c.own)),
+    "network:refuse_guest": lambda c: Click(*network_clicks.waiting(c.own), REASON),
     "accounts:approve_registration": lambda c: Click(
         make.admin(), _registered().pk, {"roles": ["scientist"]}
     ),

@@ -33,6 +33,8 @@ RECORDS = {
     "accounts.AccessToken.owner": "allows a program what its owner may do at that moment, and nothing else",
     "accounts.DeviceSignIn.person": DID,
     "accounts.Notification.user": OWN,
+    "network.Admission.decided_by": DID,
+    "network.AskedElsewhere.user": "remembers what somebody asked for at another portal, which knows no roles here",
     "datasets.DatasetReviewer.granted_by": DID,
     "datasets.Terms.written_by": DID,
     "datasets.AccessRequest.decided_by": DID,

@@ -1,9 +1,13 @@
 """What admins send from the pages about other portals."""
 
 from collections.abc import Callable
+from uuid import UUID, uuid4
 
 from django.utils import timezone
 
+from accounts.models import User
+from datasets.models import Dataset
+from network.models import Admission, AskedElsewhere, LogAlarm, Peer
 from network.services import own, pins
 from tests import make
 from tests.guards.click import Click
@@ -44,6 +48,14 @@ def _recover() -> Click:
     return Click(make.admin(), data={"recovery_key": key})
 
 
+def _alarm() -> Click:
+    peer = connected.peer("active")
+    found = LogAlarm.objects.create(
+        peer=peer, kind="split", origin="b.example/log/1", known="", shown="", shown_by="c.example"
+    )
+    return Click(make.admin(), found.pk)
+
+
 NETWORK: dict[str, Callable[[Cast], Click]] = {
     "network:set_up": lambda c: Click(make.admin(), data={"name": "Hospital A"}, done=frozenset({200})),
     "network:keep": lambda c: _own(_not_kept, kept="on"),
@@ -64,5 +76,38 @@ NETWORK: dict[str, Callable[[Cast], Click]] = {
     "network:suspend": lambda c: _of_peer("active", REASON),
     "network:resume": lambda c: _of_peer("suspended", REASON, suspended_by=make.admin()),
     "network:remove": lambda c: _of_peer("active", REASON),
+    "network:mark_alarm": lambda c: _alarm(),
 }
 """Two of them meet a portal that does not answer: they end after the rule, as they would if it answered."""
+
+
+def peer(by: User, name: str = "Hospital B") -> Peer:
+    """Another portal that is active."""
+    known = {"confirmed_by": by, "confirmed_at": timezone.now(), "recovery": bytes(32)}
+    return Peer.objects.create(url="https://b.example", name=name, state=Peer.State.ACTIVE, **known)
+
+
+def admission(by: User, dataset: Dataset, portal: Peer | None = None, name: str = "Gala Guest") -> Admission:
+    """Somebody of another portal who waits for an admin."""
+    return Admission.objects.create(
+        peer=portal or peer(by),
+        remote_id="x" * 20,
+        key=uuid4(),
+        name=name,
+        told_email="gala@b.example",
+        dataset=dataset,
+        purpose="To know.",
+        outputs="Means.",
+    )
+
+
+def waiting(dataset: Dataset) -> tuple[User, UUID]:
+    """An admin, and the id of somebody who waits for them."""
+    admin = make.admin()
+    return admin, admission(admin, dataset).pk
+
+
+def asked_elsewhere(by: User, portal: Peer, title: str) -> AskedElsewhere:
+    """What somebody here has asked another portal for."""
+    told = {"remote_id": "y" * 20, "key": uuid4(), "purpose": "To know.", "outputs": "Means."}
+    return AskedElsewhere.objects.create(user=by, peer=portal, dataset=uuid4(), title=title, **told)

@@ -12,8 +12,10 @@ WORDS = {"table": "wages", "form": "csv"}
 """Arguments that are neither an id nor a number, with what exists in tests' datasets."""
 
 KINDS = {
-    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
+    "access": "AccessRequest", "answers": "Answer", "ask": "Peer",
+    "askings": "AskedElsewhere", "audit": "Entry", "batches": "Batch",
     "budgets": "Budget", "catalogue": "Dataset", "comments": "Comment",
+    "elsewhere": "AskedElsewhere", "guests": "Admission",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
     "find": "RemoteDataset", "listings": "Dataset", "alarms": "LogAlarm", "network/datasets": "RemoteDataset",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",

@@ -57,6 +57,7 @@ TWICE = {
 WITHOUT = {
     "account_logout", "account_reauthenticate",
     "mfa_edit_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
+    "network:ask_elsewhere", "network:refresh_elsewhere",  # need another portal: tests/network has one
 }  # fmt: skip
 STRANGERS = {"calls:peers", "accounts:confirm_address", "accounts:register", "accounts:welcome"}
 DURABLE = {

@@ -6,15 +6,17 @@ import pytest
 from django.apps import apps
 
 from accounts import services as people
+from accounts.models import User
 from accounts.services import tokens
 from audit.models import Entry
 from datasets import services as datasets
-from datasets.models import Upload
+from datasets.models import Dataset, Upload
 from network.models import LogAlarm, Peer
 from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
+from tests.guards import network_clicks
 from tests.guards.pages import KINDS
 from tests.makers import catalogues, learned
 from tests.makers import code as coded
@@ -60,7 +62,7 @@ def world(settings) -> dict[str, UUID]:
     )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    _alarm_about(connected.stranger(f"{MARK} Hospital"))
+    _of_the_network(connected.stranger(f"{MARK} Hospital"), dataset, owner)
     gone, kinds = _not_listed_any_more(), set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
@@ -76,10 +78,13 @@ def world(settings) -> dict[str, UUID]:
     return {name: item.pk for name, item in found.items()} | chosen
 
 
-def _alarm_about(peer: Peer) -> None:
+def _of_the_network(peer: Peer, dataset: Dataset, owner: User) -> None:
+    """What there is about another portal, beside its datasets."""
     LogAlarm.objects.create(
         peer=peer, kind="split", origin=f"{MARK} log", known=MARK, shown=MARK, shown_by=peer.name
     )
+    network_clicks.admission(make.admin(), dataset, peer, f"{MARK} Guest")
+    network_clicks.asked_elsewhere(owner, peer, f"{MARK} there")
 
 
 def _not_listed_any_more() -> UUID:

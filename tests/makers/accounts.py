@@ -2,8 +2,10 @@
 
 from itertools import count
 from typing import Any
+from uuid import UUID, uuid4
 
 from accounts.models import Role, RoleGrant, User
+from accounts.services import guests
 
 PASSWORD = "correct horse battery staple"
 _numbers = count(1)
@@ -36,3 +38,17 @@ def scientist(**fields: Any) -> User:
 
 def auditor(**fields: Any) -> User:
     return user(Role.AUDITOR, **{"name": "Umi Auditor", **fields})
+
+
+def guest(home: UUID | None = None, **told: str) -> User:
+    """Admit a guest of this portal, or of one that nobody here knows."""
+    number = next(_numbers)
+    fields = {
+        "home_name": "b.example",
+        "remote_id": f"person-{number:012}",
+        "name": "Gala Guest",
+        "told_email": "gala@b.example",
+        "affiliation": "University of B",
+        **told,
+    }
+    return guests.admit(by=admin(), home=home or uuid4(), **fields)

@@ -12,7 +12,7 @@ from tests.makers import network as connected
 from tests.rest import bearer
 
 pytestmark = pytest.mark.django_db
-PATH = "/api/v1/portals/"
+PATH = "/api/v1/network/portals/"
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""People, their roles, invitations and sessions, and the notifications and mail they get."""
+"""People, their roles, invitations, sessions and tokens."""
 
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from accounts import addresses, topics
-from accounts.separation import ROLES_GO_TOGETHER
+from accounts.separation import GUESTS, GUESTS_STAY_GUESTS, ONLY_SCIENTISTS, ROLES_GO_TOGETHER, not_for_guests
 from audit.system import SYSTEM
 from common.errors import Refused
 from common.models import BaseModel
@@ -78,6 +78,10 @@ class UserManager(BaseUserManager["User"]):
         overseers = RoleGrant.objects.filter(role__in=EXCLUSIVE_ROLES).values("user")
         return self.filter(is_active=True).exclude(pk__in=overseers)
 
+    def taking_part(self) -> models.QuerySet["User"]:
+        """Return whoever may act: people who may sign in, and guests of other portals."""
+        return self.filter(Q(is_active=True) | Q(state=User.State.REMOTE))
+
     def system(self) -> "User":
         """Return the portal's own account, the actor of steps that no person takes; create its row if needed."""
         fields = {"pk": SYSTEM_ID, "name": "Weir", "state": User.State.SYSTEM, "is_active": False}
@@ -96,6 +100,7 @@ class User(AbstractBaseUser, BaseModel):
         ACTIVE = "active", "Active"
         SUSPENDED = "suspended", "Suspended"
         REFUSED = "refused", "Registration refused"
+        REMOTE = "remote", "Guest of another portal"
         SYSTEM = "system", "The portal itself"
 
     email = models.EmailField(unique=True)
@@ -110,6 +115,14 @@ class User(AbstractBaseUser, BaseModel):
     mail_topics = models.JSONField(default=topics.every, blank=True)
     """The topics of notifications that this person also wants by e-mail."""
 
+    home = models.UUIDField(null=True, blank=True)
+    """Of a guest: the id here of the portal (network.Peer) where they have their account. They never sign in here."""
+    remote_id = models.CharField(max_length=64, blank=True)
+    """By what that portal names them to this one alone."""
+    home_name = models.CharField(max_length=100, blank=True)
+    told_email = models.CharField(max_length=254, blank=True)
+    """The address that their portal told. Nobody has checked it, so it is only shown."""
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
@@ -123,10 +136,22 @@ class User(AbstractBaseUser, BaseModel):
                 name="only_active_people_are_active",
             ),
             models.CheckConstraint(condition=Q(email__regex=addresses.EXACT), name="addresses_are_exact"),
+            *GUESTS,
         ]
+        triggers = [GUESTS_STAY_GUESTS]
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether another portal calls in this person's name."""
+        return self.home is not None
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether they may act. `is_active` says whether they may sign in, which guests never do."""
+        return self.is_active or self.state == User.State.REMOTE
 
     @cached_property
     def roles(self) -> frozenset[str]:
@@ -166,7 +191,7 @@ class RoleGrant(BaseModel):
     class Meta:
         ordering = ["role"]
         constraints = [models.UniqueConstraint(fields=["user", "role"], name="one_grant_per_role")]
-        triggers = [ROLES_GO_TOGETHER]
+        triggers = [ROLES_GO_TOGETHER, ONLY_SCIENTISTS]
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.user}"
@@ -237,6 +262,10 @@ class Session(AbstractBaseSession):
     signed_in_at = models.DateTimeField(null=True, blank=True)
     client = models.GenericIPAddressField(null=True, blank=True)
 
+    class Meta(AbstractBaseSession.Meta):
+        # After an IntegrityError, Django's store would try another session key, for ever.
+        triggers = [not_for_guests("user", code="raise_exception")]
+
     def __str__(self) -> str:
         return f"Session of {self.user or 'a visitor'}"
 
@@ -278,6 +307,7 @@ class AccessToken(BaseModel):
 
     class Meta:
         ordering = ["-created_at"]
+        triggers = [not_for_guests("owner")]
 
     def __str__(self) -> str:
         return f"Access token {self.name!r} (…{self.ending})"
@@ -328,54 +358,7 @@ class DeviceSignIn(BaseModel):
                 name="a_decided_sign_in_names_its_person",
             )
         ]
+        triggers = [not_for_guests("person")]
 
     def __str__(self) -> str:
         return f"Sign-in of {self.name!r}"
-
-
-class NotificationQuerySet(models.QuerySet["Notification"]):
-    def visible_to(self, user: User) -> "NotificationQuerySet":
-        return self.filter(user=user)
-
-    def unread(self) -> "NotificationQuerySet":
-        return self.filter(read_at=None)
-
-
-class Notification(BaseModel):
-    """What happened, for one person, and the page to open."""
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
-    text = models.CharField(max_length=300)
-    url = models.CharField(max_length=300)
-    read_at = models.DateTimeField(null=True, blank=True)
-
-    objects: ClassVar[models.Manager["Notification"]] = NotificationQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created_at"]
-        indexes = [models.Index(fields=["user", "read_at"])]
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class Mail(BaseModel):
-    """An e-mail waiting to be sent. The row is deleted once it has been sent; the Celery task carries no content."""
-
-    class Kind(models.TextChoices):
-        MESSAGE = "message", "What its text says"
-        RESET = "reset", "The link to a new password, if the address has an account"
-        REGISTERED = "registered", "The link that confirms an address"
-        REGISTERED_AGAIN = "registered_again", "That the address has an account already"
-        INVITED = "invited", "The link of the newest invitation that is open"
-
-    address = models.EmailField()
-    kind = models.CharField(max_length=20, choices=Kind, default=Kind.MESSAGE)
-    text = models.TextField(blank=True)
-    url = models.CharField(max_length=500, blank=True)
-    extra = models.TextField(blank=True)
-    tries = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(default=timezone.now, db_index=True)
-
-    def __str__(self) -> str:
-        return f"An e-mail to {self.address}"
