@@ -180,7 +180,7 @@ def test_an_auditor_sees_all_and_presses_nothing(auditor: Client):
         page = auditor.get(f"/network/{path}").content.decode()
         buttons = re.findall(
             r'<button(?![^>]*disabled)[^>]*type="submit"[^>]*>([^<]*)',
-            re.search("<main.*</main>", page, re.DOTALL)[0],
+            page.partition("<main")[2].partition("</main>")[0],
         )
         assert [each for each in buttons if each.strip()] == [], (path, buttons)
 

@@ -81,6 +81,7 @@ def test_a_rotated_key_is_pinned_and_the_old_one_ends_after_two_days(other):
     assert (peer.sequence, peer.card) == (other.sequence, other.shown)
     assert counting(peer) == {old: True, other.public: True}
     ends = peer.keys.get(public=old).until
+    assert ends is not None
     assert timedelta(hours=47) < ends - timezone.now() <= cards.KEY_OVERLAP
     assert polled(peer).trouble == ""
 
@@ -91,6 +92,7 @@ def test_a_key_that_a_card_drops_ends_within_the_overlap(other):
     other.earlier = []
     show(other)
     ends = polled(peer).keys.get(public=old).until
+    assert ends is not None
     assert timedelta(hours=47) < ends - timezone.now() <= cards.KEY_OVERLAP
 
 
@@ -254,9 +256,11 @@ def test_one_that_hangs_delays_no_other(portals, caplog):
     threading.Timer(2, let_go.set).start()
     begun = time.monotonic()
     poll_peers()
-    seen = Peer.objects.get(pk=peer.pk).tried_at
+    seen, last = (Peer.objects.get(pk=each.pk).tried_at for each in (peer, hung))
     assert time.monotonic() - begun >= 1.5
-    assert (Peer.objects.get(pk=hung.pk).tried_at - seen).total_seconds() > 1
+    assert seen is not None
+    assert last is not None
+    assert (last - seen).total_seconds() > 1
     assert Peer.objects.get(pk=peer.pk).trouble == ""
     assert caplog.records == []
 
