@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from celery import shared_task
+from celery import Task, shared_task
 
 from common.errors import Refused
 from network import identity
@@ -59,7 +59,7 @@ def compare_checkpoints_with(peer_id: str) -> None:
             logger.warning("Checkpoints were not compared with %s: %s", peer.url, why)
 
 
-def _for_each_peer(task) -> None:  # type: ignore[no-untyped-def] -- Celery's task
+def _for_each_peer(task: Task) -> None:
     if identity.exists():
         for pk in Peer.objects.active().values_list("pk", flat=True):
             task.apply_async([str(pk)], expires=SOON)

@@ -87,12 +87,10 @@ def sign(peer: Peer, log: Log, old: int) -> tuple[notes.Key, str]:
 def test_a_log_that_grows_is_signed_each_time(other: Portal):
     log = Log(other, 64)
     peer = known(other, log)
-    for old, more in ((0, 64), (64, 300), (364, 0), (364, 1)):
-        log.grow(log.size * 0 + (more if old else 0))
-        key, line = sign(peer, log, old)
+    for old, more in ((0, 0), (64, 300), (364, 0), (364, 1)):
+        key, line = sign(peer, log.grow(more), old)
         assert set(notes.signed_by(log.note() + line, [key])) == {key}
-    assert key == witnesses.own_key()
-    assert key.name == "testserver" or key.name
+        assert key == witnesses.own_key()
     assert SignedCheckpoint.objects.count() == 3
     assert not LogAlarm.objects.exists()
 
@@ -411,11 +409,10 @@ def test_an_admin_marks_an_alarm_and_the_log_stays_unsigned(other: Portal, clien
         peer=peer, kind="shorter", origin=log.origin, known="k", shown="s", shown_by="b"
     )
     auditor, admin = make.user("auditor"), make.admin()
-    for person, status in ((make.scientist(), 404), (auditor, 200), (admin, 200)):
+    for person, status, may_act in ((make.scientist(), 404, False), (auditor, 200, False), (admin, 200, True)):
         client.force_login(person)
         page = client.get("/network/alarms/")
-        assert page.status_code == status
-    assert "Mark as dealt with" in page.content.decode()
+        assert (page.status_code, "Mark as dealt with" in page.content.decode()) == (status, may_act)
     with pytest.raises(Denied):
         witnesses.mark_seen(found, by=auditor)
     client.post(f"/network/alarms/{found.pk}/seen/")
