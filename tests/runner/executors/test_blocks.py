@@ -134,14 +134,14 @@ def main(t):
     if t.x[0] == 2:
         raise RuntimeError("a" * 10**6)
     if t.x[0] == 3:
-        import polars
+        import duckling
     return helper(t.x[0])
 """
 
 
 def test_tracebacks_name_the_authors_lines() -> None:
     _, report = run_blocks(BROKEN, [*numbers(4), *numbers(4)], 1, QUICK, explain=True)
-    zero, long, threads = report.tracebacks
+    zero, long, absent = report.tracebacks
     assert zero.splitlines()[1:] == [
         '  File "/code.py", line 10, in main',
         "    return helper(t.x[0])",
@@ -153,7 +153,7 @@ def test_tracebacks_name_the_authors_lines() -> None:
     ]
     assert 4000 < len(long) <= 4096
     assert "RuntimeError: aaa" in long
-    assert "it needs threads" in threads
+    assert "No module named 'duckling'" in absent
 
 
 def test_there_are_no_tracebacks_without_being_asked() -> None:
@@ -297,16 +297,3 @@ def test_no_thread_runs_when_the_server_forks(tmp_path: Path) -> None:
     code = "def main(t):\n    import statsmodels\n    return 1.0\n"
     with pytest.raises(SandboxUnavailable, match="has started a thread"):
         run_blocks(code, numbers(1), 1, QUICK, environment=place)
-
-
-def test_libraries_that_need_threads_are_not_there() -> None:
-    code = """
-import sys
-def main(t):
-    try:
-        import polars
-    except ImportError:
-        return 'polars' in sys.modules
-"""
-    answers, _ = run_blocks(code, numbers(1), 1, QUICK)
-    assert answers[:, 0].tolist() == [0.0]

@@ -138,6 +138,16 @@ BEHAVIOURS = {
     "returns at once": "pass",
     "sleeps": "time.sleep(1000)",
     "spins": "while True: pass",
+    "spins in eight threads": """
+        for _ in range(7):
+            threading.Thread(target=hashlib.pbkdf2_hmac, args=('sha256', b'', b'', 10**9)).start()
+        hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)""",
+    "starts threads without end": """
+        while True:
+            try:
+                threading.Thread(target=abs, args=(1,)).start()
+            except RuntimeError:
+                pass""",
     "dies": "os._exit(1)",
 }
 
@@ -145,7 +155,7 @@ BEHAVIOURS = {
 def starts(behaviour: str) -> tuple[list[float], Report]:
     """Return when each block started, in seconds since the first, beside a block that behaves in some way."""
     code = f"""
-import os, time
+import hashlib, os, threading, time
 NOW = time.time()
 def main(t):
     if t.x[0] in (1, 2):
@@ -164,7 +174,7 @@ def test_what_a_block_does_changes_no_other_blocks_start(behaviour: str) -> None
         assert found[number] == pytest.approx(number * SLOT_S, abs=0.06)
     assert report.wall_s == pytest.approx(6 * SLOT_S, abs=0.06)
     assert report.layers[-1] == "constant-load"
-    late = behaviour in ("sleeps", "spins")
+    late = behaviour not in ("returns at once", "dies")
     killed = [end in ("time", "waited") for end in report.ends]
     assert killed == [late and number in (1, 2) for number in range(6)]
     assert max(report.seconds) < OWN_S + 0.06
