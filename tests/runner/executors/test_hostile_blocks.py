@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner.contract import OWN_SHARE, RESERVE_S, Answers, Block, Limits, Report, SandboxUnavailable
+from runner.contract import OWN_SHARE, Answers, Block, Limits, Report, SandboxUnavailable, working_s
 from runner.executors.blocks import run_blocks
 from runner.host import fork_server
 from runner.host.core import steady_core
@@ -125,7 +125,7 @@ def main(t):
 # Slots
 
 SLOT_S = 0.5
-OWN_S = OWN_SHARE * (SLOT_S - RESERVE_S)
+OWN_S = OWN_SHARE * working_s(SLOT_S)
 
 
 @pytest.fixture
@@ -178,6 +178,38 @@ def test_what_a_block_does_changes_no_other_blocks_start(behaviour: str) -> None
     killed = [end in ("time", "waited") for end in report.ends]
     assert killed == [late and number in (1, 2) for number in range(6)]
     assert max(report.seconds) < OWN_S + 0.06
+
+
+LEAVES = {
+    "memory": "held = bytearray(b'x') * (100 * 2**20)",
+    "many small mappings": """
+        LIBC.mmap.restype = ctypes.c_void_p
+        while True:
+            for access in (0, 1):
+                LIBC.mmap(None, 4096, access, 0x22, -1, 0)""",
+    "files": """
+        for number in range(10**9):
+            with open(f'/tmp/{number}', 'wb') as file:
+                file.write(bytes(2**13))""",
+}
+
+
+@pytest.mark.parametrize("what", LEAVES)
+def test_a_short_slot_has_time_to_remove_what_its_block_made(what: str) -> None:
+    """If it had not, the next block would start a whole slot later."""
+    code = f"""
+import ctypes, time
+LIBC = ctypes.CDLL(None)
+def main(t):
+    if t.x[0] % 2:
+        {LEAVES[what]}
+        time.sleep(1000)
+    return t.x[0]
+"""
+    limits = Limits(wall_s=5, cpu_s=5, memory_mb=256)
+    _, report = run_blocks(code, numbers(10), 1, limits, slot_s=0.25)
+    assert "ok" not in report.ends[1::2]
+    assert report.wall_s == pytest.approx(2.5, abs=0.06)
 
 
 @contextmanager
