@@ -1,5 +1,7 @@
 """Code that attacks from inside its block: each item is the body of a function of the block `t` and its values `x`."""
 
+from tests.runner.executors.hostile_threads import THREADS
+
 PREPARATION = """
 import builtins, ctypes, gc, itertools, math, mmap, os, pickle, random, resource, signal, socket, struct, subprocess
 import sys, threading, time
@@ -31,7 +33,7 @@ def number(convert):
     return type('N', (), {'__float__': convert})()
 """
 
-HOSTILE = {
+HOSTILE = THREADS | {
     "half an answer, then sleep": "put(1.0, 2.0); forever()",
     "the whole answer, then sleep": "put(1.0, 2.0, 3.0, 4.0); forever()",
     "half an answer, then a clean end": "put(1.0, 2.0); os._exit(0)",
@@ -70,29 +72,6 @@ HOSTILE = {
     "abort": "os.abort()",
     "fork": "os.fork(); forever()",
     "threads": "threading.Thread(target=forever).start()",
-    "threads without end": """
-    while True:
-        try:
-            threading.Thread(target=forever).start()
-        except RuntimeError:
-            pass""",
-    "threads that come and go": """
-    while True:
-        threading.Thread(target=abs, args=(1,)).start()""",
-    "threads that take memory without the first one": """
-    def take():
-        held = []
-        while True:
-            held.append(LIBC.mmap(None, 2**24, 3, 0x22, -1, 0))
-            if held[-1] != 2**64 - 1:
-                ctypes.memset(held[-1], 1, 2**24)
-                LIBC.mprotect(ctypes.c_void_p(held[-1]), 2**24, 1)
-    threading.Thread(target=take).start()
-    LIBC.syscall(60 if os.uname().machine == 'x86_64' else 93, 0)""",
-    "the whole answer, then a thread alone": """
-    put(1.0, 2.0, 3.0, 4.0)
-    threading.Thread(target=forever).start()
-    LIBC.syscall(60 if os.uname().machine == 'x86_64' else 93, 0)""",
     "try to fork for ever": """
     while True:
         try:
