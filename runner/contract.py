@@ -170,10 +170,26 @@ class Executor(Protocol):
 MAX_NUMBERS = 16_384
 """The most numbers that a block answers with, and that a state consists of."""
 RESERVE_S = 0.25
-"""The last seconds of each slot. When they begin, a block is killed whatever it has waited for; in them the kernel
+"""The most last seconds of a slot. When they begin, a block is killed whatever it has waited for; in them the kernel
 removes it, with all its memory and files, so that no later block starts later."""
+LEAST_RESERVE_S = 0.1
+"""The reserve of a slot in which a block may not work at all."""
 OWN_SHARE = 0.8
 """The part of its slot, without the reserve, that a block may use by its own time; the rest is for waiting."""
+
+
+def working_s(slot_s: float) -> float:
+    """Return the seconds of a slot before its reserve.
+
+    A block has to make whatever the kernel has to remove, and making it takes longer than removing it. So a reserve
+    that is as long as the work, and LEAST_RESERVE_S, is enough; and RESERVE_S is enough for all that a block can hold.
+    """
+    return max(slot_s - RESERVE_S, (slot_s - LEAST_RESERVE_S) / 2)
+
+
+def slot_of(work_s: float) -> float:
+    """Return the seconds of a slot in which a block may work so long: the inverse of `working_s`."""
+    return work_s + min(RESERVE_S, LEAST_RESERVE_S + work_s)
 
 
 ColumnKind: TypeAlias = Literal["number", "whole", "category", "boolean", "date", "person"]
@@ -260,7 +276,7 @@ class BlockRunner(Protocol):
         for the three calls together, and a block fails if any of them does. A block needs one column of kind person.
         `state`: call `main(t, state)` with this vector, read-only.
         `labels`: `main` returns one of these texts, and the answer is its position; `output_size` is 1.
-        `slot_s`: seconds between the starts of blocks, more than RESERVE_S, of which a block may use the rest. Blocks
+        `slot_s`: seconds between the starts of blocks, of which a block may use `working_s`. Blocks
         start in a random order that nobody is told. A processor core is busy for the whole call. So neither time nor
         load depend on what a block does.
         `explain`: collect tracebacks. They quote data, so for mock data only.

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from runner.inside.preload import NEED_THREADS
-
 MAX_CHARACTERS = 200_000
 MAX_NODES = 50_000
 
@@ -78,10 +76,8 @@ def is_available(package: str, packages: Collection[str]) -> bool:
 def unavailable_in_blocks(code: str, packages: Collection[str]) -> list[tuple[Import, str]]:
     """Return the imports that must fail in a block, in an environment of these packages, and why. Raises ValueError,
     like `imports`."""
-    found = []
-    for each in imports(code):
-        if each.package in NEED_THREADS:
-            found.append((each, f"{each.package} needs threads, and a block has only one."))
-        elif not is_available(each.package, packages):
-            found.append((each, f"The code environment has no package {each.package}."))
-    return found
+    return [
+        (each, f"The code environment has no package {each.package}.")
+        for each in imports(code)
+        if not is_available(each.package, packages)
+    ]

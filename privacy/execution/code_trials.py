@@ -28,8 +28,8 @@ from privacy.engine.release import SortedTable
 from privacy.execution.code_answers import Answers, environment_of, first_state, run
 from privacy.execution.people_blocks import PeopleBlocks, people_with_rows
 from privacy.models import CodeTrial
-from runner.contract import RESERVE_S, SandboxUnavailable
 from runner.contract import Report as Ran
+from runner.contract import SandboxUnavailable, slot_of
 
 MOST_ROWS = 100_000
 """The most mock rows that are read, and that the whole table of a trial has."""
@@ -43,7 +43,7 @@ LISTED = 100
 """The most numbers of an answer over the whole table that are kept."""
 SHOWN_TRACEBACKS = 3
 SLACK = 4.0
-"""A slot is this many times as long as the slowest mock block, and a reserve."""
+"""In its slot, a block may work this many times as long as the slowest mock block."""
 TRIES = 40
 """How often noise is drawn to simulate the error."""
 CLAMPED = 0.01
@@ -301,7 +301,7 @@ def _time(mock: _Mock, question: CodeQuestion, plan: BlockPlan, report: Report) 
     """Measure the time of large blocks, and fix the slot: what a private block may take."""
     _, ran = _ran(question, mock.most_rows(plan.people_each), halves=report.halves)
     report.slowest = max(report.slowest, *ran.seconds)
-    report.slot = round(min(max(RESERVE_S + SLACK * report.slowest, SLOT_S[0]), SLOT_S[1]), 3)
+    report.slot = round(min(max(slot_of(SLACK * report.slowest), SLOT_S[0]), SLOT_S[1]), 3)
 
 
 def _compare(

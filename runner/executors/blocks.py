@@ -21,16 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.contract import (
+    LEAST_RESERVE_S,
     MAX_NUMBERS,
     MAX_TRACEBACKS,
     OWN_SHARE,
-    RESERVE_S,
     Answers,
     Block,
     BlockColumn,
     Limits,
     Report,
     SandboxUnavailable,
+    working_s,
 )
 from runner.host import selftest
 from runner.host.core import Core, steady_core
@@ -72,7 +73,7 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
         labels=labels,
         explain=explain,
         environment=place,
-        over_s=slot_s - RESERVE_S if slot_s else math.inf,
+        over_s=working_s(slot_s) if slot_s else math.inf,
     )
     _check(work, slot_s)
     for block in blocks:
@@ -89,7 +90,7 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
 def _own_limits(limits: Limits, slot_s: float) -> Limits:
     if not slot_s:
         return limits
-    own = OWN_SHARE * (slot_s - RESERVE_S)
+    own = OWN_SHARE * working_s(slot_s)
     return replace(limits, wall_s=min(limits.wall_s, own), cpu_s=min(limits.cpu_s, own))
 
 
@@ -111,8 +112,8 @@ def _check(work: Work, slot_s: float) -> None:
         raise ValueError(f"A state consists of at most {MAX_NUMBERS:,} numbers.")
     if work.labels and (work.output_size != 1 or work.halves):
         raise ValueError("A label is one answer, of which no halves can be taken.")
-    if slot_s and not RESERVE_S < slot_s < math.inf:
-        raise ValueError(f"A slot must take more than {RESERVE_S} seconds, not {slot_s}.")
+    if slot_s and not LEAST_RESERVE_S < slot_s < math.inf:
+        raise ValueError(f"A slot must take more than {LEAST_RESERVE_S} seconds, not {slot_s}.")
 
 
 # A block as bytes

@@ -22,7 +22,7 @@ from pathlib import Path
 from runner.contract import MIB, TRACEBACK_BYTES, Limits
 from runner.host import bwrap_options, seccomp
 from runner.host.interpreter import Interpreter, interpreter
-from runner.host.job import harness, resource_limits, variables
+from runner.host.job import THREAD_STACK, harness, resource_limits, variables
 from runner.host.linux import memory_file, memory_files, pid_of, unpack_fds
 from runner.host.local_sandbox import Command, LocalSandbox, NotStarted, start
 from runner.host.meter import children, cpu_s, own_memory, reserved, threads, waited_s
@@ -39,6 +39,10 @@ BASE_MB = 512
 """What the server and its libraries may use. Its children share that memory."""
 FOLDER_BYTES = 16 * MIB
 FOLDERS = ("/out", "/tmp", "/dev/shm")  # noqa: S108
+THREADS = 8
+"""How many threads a block may have, its first one included. They share one processor core."""
+OTHERS = 2
+"""The sandbox's other processes: its init and the server."""
 SLACK_MB = 128
 """How far a child may exceed its limit before it is noticed and killed."""
 UNANSWERED = struct.pack("=Q", 0x7FF8_0000_0000_7E1A)
@@ -134,7 +138,7 @@ def _together(limits: Limits) -> Limits:
     Only a child over its limit can use all of this. The kernel then kills it and not the server, which uses less.
     """
     child = BASE_MB + limits.memory_mb + len(FOLDERS) * FOLDER_BYTES // MIB + SLACK_MB
-    return replace(limits, memory_mb=BASE_MB + child, pids=3)
+    return replace(limits, memory_mb=BASE_MB + child, pids=OTHERS + THREADS)
 
 
 def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
@@ -168,12 +172,19 @@ def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
 def _variables(python: Interpreter) -> dict[str, str]:
     """Return variables for one thread and a fixed hash seed, so that a block that runs again gives the same answer."""
     found = {name: "1" if name.endswith("_THREADS") else value for name, value in variables(python).items()}
-    # pyarrow's allocator would start a thread.
-    return found | {"PYTHONHASHSEED": "0", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+    # The allocators of pyarrow and polars would start threads.
+    allocators = dict.fromkeys(("JE_ARROW_MALLOC_CONF", "_RJEM_MALLOC_CONF"), "background_thread:false")
+    return found | {"PYTHONHASHSEED": "0"} | allocators
 
 
 def _job(work: Work) -> dict[str, object]:
-    own = {"FSIZE": FOLDER_BYTES, "NOFILE": 64, "SIGPENDING": 0, "CPU": math.ceil(work.limits.cpu_s) + 1}
+    own = {
+        "FSIZE": FOLDER_BYTES,
+        "NOFILE": 64,
+        "SIGPENDING": 0,
+        "CPU": math.ceil(work.limits.cpu_s) + 1,
+        "NPROC": OTHERS + THREADS,
+    }
     return {
         "code": work.code,
         "output_size": work.output_size,
@@ -230,7 +241,8 @@ class ForkServer:
         if threads(self.pid) > 1:  # a fork would lose them, whatever they hold
             raise NotStarted("a library that the code names has started a thread")
         more = self.limits.memory_mb * MIB
-        self._send(MEMORY.pack(address + resource_limits(self.limits)["AS"], data + more))
+        stacks = (THREADS - 1) * THREAD_STACK  # they count as data, although they are hardly used
+        self._send(MEMORY.pack(address + resource_limits(self.limits)["AS"], data + more + stacks))
         return own + more + len(FOLDERS) * FOLDER_BYTES
 
     def _send(self, data: bytes, *descriptors: int) -> None:

@@ -41,9 +41,11 @@ ON_SHARED_PAGES = (12, 20, 21, 100, 101)  # MADV_MERGEABLE COLD PAGEOUT HWPOISON
 UNIX, INTERNET = 1, 2
 DROP_BOUNDING = 24  # PR_CAPBSET_DROP
 CALLS = ("socket", "connect", "accept", "accept4", "bind", "listen")
-SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
-"""Calls that siblings could signal through: processes, threads, pending signals and pages of pipes are limited per
-user, and pipes and sockets are numbered."""
+SIBLINGS_SHARE = ("fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
+"""Calls that siblings could signal through: processes, pending signals and pages of pipes are limited per user, and
+pipes and sockets are numbered."""
+THREAD = 0x003D0F00
+"""The flags with which pthread_create calls clone(). CLONE_THREAD and CLONE_VM are among them; no namespace is."""
 SHARED_MAPPING, NO_FILE = 0x01, 0x20  # MAP_SHARED, MAP_ANONYMOUS
 PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset", "sched_setaffinity")
 
@@ -98,7 +100,7 @@ class Profile(StrEnum):
     BLOCK_SERVER = "block-server"
     """The fork server, which never runs submitted code: START, calls that create namespaces, and choosing a core."""
     BLOCK = "block"
-    """Submitted code on one block: one thread, unable to create what the kernel counts together with its siblings'."""
+    """Submitted code on one block: may start threads, but nothing that outlives it or is counted with its siblings'."""
     FETCH = "fetch"
     """pip, which downloads packages without running them: START and sockets, in its own network."""
 
@@ -174,7 +176,8 @@ def _actions(numbers: dict[str, int], profile: Profile) -> dict[int, Instruction
     named |= _calls() if profile is Profile.FETCH else {}
     named |= dict.fromkeys(PARTING, stop(ALLOW)) if profile is Profile.BLOCK_SERVER else {}
     if profile is Profile.BLOCK:
-        named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) | {"mmap": _mapping()}
+        named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM))
+        named |= {"mmap": _mapping(), "clone": among(0, (THREAD,), stop(ALLOW), refuse(errno.EPERM))}
     return {numbers[name]: action for name, action in named.items() if name in numbers}
 
 

@@ -118,6 +118,7 @@ def _be_a_block(job: dict[str, Any], number: int, descriptors: tuple[int, int, i
     for descriptor in (BLOCK, ANSWER, CONFINED):  # their numbers would reveal how many the host has opened
         os.close(descriptor)
     try:
+        preload.after_fork()
         values = block_call.answer(job, memoryview(given))
     except BaseException:
         if job["story_bytes"]:
@@ -173,6 +174,8 @@ def _seed() -> None:
     for name in ("random", "numpy.random"):
         if name in sys.modules:
             sys.modules[name].seed(0)
+    if "polars" in sys.modules:
+        sys.modules["polars"].set_random_seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].default_generator.manual_seed(0)
 
@@ -191,9 +194,8 @@ def main() -> None:
     control = _socket.socket(fileno=int(sys.argv[1]))
     confine.close_others(control.fileno())
     _empty_bounding_set()
-    if job["core"] >= 0:
-        with contextlib.suppress(OSError):  # the host checks
-            os.sched_setaffinity(0, {job["core"]})
+    with contextlib.suppress(OSError):  # the host checks
+        os.sched_setaffinity(0, {job["core"] if job["core"] >= 0 else LIBC.sched_getcpu()})
     own = [path for path in sys.path if path.startswith("/python/lib") and not path.endswith("site-packages")]
     sys.path[:] = [*own, "/environment"]
     folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in FOLDERS]

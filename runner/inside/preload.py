@@ -3,15 +3,22 @@
 The server neither runs nor parses submitted code: it imports a library if its name occurs in the code.
 """
 
+import contextlib
 import gc
+import importlib
 import re
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-NEED_THREADS = ("polars", "duckdb")
-"""Libraries that start a thread on import. They do not work in a block, which has only one."""
+POLARS = ("_polars_runtime_compat", "_polars_runtime_64", "_polars_runtime_32")
+"""Where polars looks for its compiled part."""
+STARTS = "__register_startup_deps"
+"""Its function that starts the thread."""
 
 PARTS = {
+    "duckdb": (),
     "pyarrow": ("compute",),
     "scipy": (
         "cluster", "fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "spatial",
@@ -31,27 +38,31 @@ PARTS = {
 
 
 class Absent:
-    """Hides libraries that need threads. None in sys.modules would not do: scikit-learn takes it for the library."""
+    """Hides polars, which starts a thread, from libraries that look for it. None in sys.modules would not do:
+    scikit-learn takes it for the library."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        if name.partition(".")[0] in NEED_THREADS:
-            raise ModuleNotFoundError(
-                f"No module named {name!r}: it needs threads, and a block has only one.", name=name
-            )
+        if name.partition(".")[0] == "polars":
+            raise ModuleNotFoundError(f"No module named {name!r} before the fork.", name=name)
+
+
+hidden = Absent()
+deferred: list[Callable[[], object]] = []
+"""What starts threads: each child calls it."""
 
 
 def load(code: str) -> None:
     """Import the libraries and use them once, so that they load what they import lazily."""
-    sys.meta_path.insert(0, Absent())
     words = set(re.findall(r"\w+", code))
+    if "polars" in words:
+        _polars()
+    if "polars" not in sys.modules:
+        sys.meta_path.insert(0, hidden)
     _numpy()
     __import__("pandas")  # every block is a table
     for library, parts in PARTS.items():
         if library in words:
-            _import(library)
-            for part in parts:
-                if part in words:
-                    _import(f"{library}.{part}")
+            _import(library, *(part for part in parts if part in words))
     _pandas()
     if "sklearn.linear_model" in sys.modules:
         _sklearn()
@@ -61,11 +72,38 @@ def load(code: str) -> None:
     gc.freeze()  # a child's garbage collector would touch, and so copy, all of it
 
 
-def _import(name: str) -> None:
-    try:
-        __import__(name)
-    except ImportError:  # not in this environment: the block that imports it gets the error
+def after_fork() -> None:
+    """In a child: show polars, and start the thread that it needs."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not hidden]
+    for start in deferred:
+        start()
+
+
+def _polars() -> None:
+    """Import polars without its thread. If this version starts it in another way, each block imports polars itself."""
+    for name in POLARS:
+        try:
+            compiled: Any = importlib.import_module(f"{name}._polars_runtime")
+        except ImportError:
+            continue
+        if hasattr(compiled, STARTS):
+            _import_later_started(compiled)
         return
+
+
+def _import_later_started(compiled: Any) -> None:
+    start = getattr(compiled, STARTS)
+    setattr(compiled, STARTS, lambda *given: deferred.append(partial(start, *given)))
+    _import("polars")
+    setattr(compiled, STARTS, start)
+
+
+def _import(library: str, *parts: str) -> None:
+    for name in (library, *(f"{library}.{part}" for part in parts)):
+        with contextlib.suppress(
+            ImportError
+        ):  # not in this environment: the block that imports it gets the error
+            __import__(name)
 
 
 def _numpy() -> None:

@@ -49,12 +49,10 @@ def test_what_cannot_be_read_is_refused(code: str, reason: str) -> None:
 
 
 def test_what_a_block_cannot_import_is_told_with_its_line() -> None:
-    """polars is there for runs, but needs threads."""
     packages = packages_of(default_environment())
     assert packages >= {"numpy", "pandas", "scipy", "sklearn", "statsmodels", "polars"}
     assert unavailable_in_blocks("import numpy, json\nfrom sklearn import svm\n", packages) == []
     assert unavailable_in_blocks("import polars as pl\nimport kaggle.api\n", packages) == [
-        (Import("polars", 1), "polars needs threads, and a block has only one."),
         (Import("kaggle", 2), "The code environment has no package kaggle."),
     ]
 

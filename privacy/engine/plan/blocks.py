@@ -44,7 +44,7 @@ that no step need take the middle of the range, where many medians are."""
 COARSE = Grid(lower=0.0, upper=224.0, decimals=0)
 """The same for a quartile: 8 steps."""
 
-SLOT_S = (0.35, 5.0)
+SLOT_S = (0.25, 5.0)
 """The least and most seconds of a block."""
 LONGEST_S = 600.0
 """The most seconds of a whole run."""

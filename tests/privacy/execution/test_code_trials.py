@@ -48,7 +48,7 @@ def test_it_finds_spread_bias_error_and_time(budget):
     assert abs(report.bias[0]) < 1_000
     assert 500 < report.error[0] < 5_000
     assert [each.blocks < trial.blocks for each in report.curve] == [True] * len(report.curve)
-    assert report.slot == 0.35
+    assert report.slot == 0.25
     assert block_runner.calls[0]["explain"]
 
 

@@ -83,11 +83,6 @@ def test_what_cannot_be_tried(budget):
         (CodeQuestion(table="wages", code="def main(t:", shape=MEAN.shape), {"epsilon": 1.0}, "line 1"),
         (CodeQuestion(table="wages", code="x = 1", shape=MEAN.shape), {"epsilon": 1.0}, "function main"),
         (
-            CodeQuestion(table="wages", code=f"import polars\n{MEAN.code}", shape=MEAN.shape),
-            {"epsilon": 1.0},
-            "threads",
-        ),
-        (
             CodeQuestion(table="wages", code=f"import nothing\n{MEAN.code}", shape=MEAN.shape),
             {"epsilon": 1.0},
             "Line 1",

@@ -1,5 +1,7 @@
 """Code that attacks from inside its block: each item is the body of a function of the block `t` and its values `x`."""
 
+from tests.runner.executors.hostile_threads import THREADS
+
 PREPARATION = """
 import builtins, ctypes, gc, itertools, math, mmap, os, pickle, random, resource, signal, socket, struct, subprocess
 import sys, threading, time
@@ -31,7 +33,7 @@ def number(convert):
     return type('N', (), {'__float__': convert})()
 """
 
-HOSTILE = {
+HOSTILE = THREADS | {
     "half an answer, then sleep": "put(1.0, 2.0); forever()",
     "the whole answer, then sleep": "put(1.0, 2.0, 3.0, 4.0); forever()",
     "half an answer, then a clean end": "put(1.0, 2.0); os._exit(0)",

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner.contract import OWN_SHARE, RESERVE_S, Answers, Block, Limits, Report, SandboxUnavailable
+from runner.contract import OWN_SHARE, Answers, Block, Limits, Report, SandboxUnavailable, working_s
 from runner.executors.blocks import run_blocks
 from runner.host import fork_server
 from runner.host.core import steady_core
@@ -125,7 +125,7 @@ def main(t):
 # Slots
 
 SLOT_S = 0.5
-OWN_S = OWN_SHARE * (SLOT_S - RESERVE_S)
+OWN_S = OWN_SHARE * working_s(SLOT_S)
 
 
 @pytest.fixture
@@ -138,6 +138,16 @@ BEHAVIOURS = {
     "returns at once": "pass",
     "sleeps": "time.sleep(1000)",
     "spins": "while True: pass",
+    "spins in eight threads": """
+        for _ in range(7):
+            threading.Thread(target=hashlib.pbkdf2_hmac, args=('sha256', b'', b'', 10**9)).start()
+        hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)""",
+    "starts threads without end": """
+        while True:
+            try:
+                threading.Thread(target=abs, args=(1,)).start()
+            except RuntimeError:
+                pass""",
     "dies": "os._exit(1)",
 }
 
@@ -145,7 +155,7 @@ BEHAVIOURS = {
 def starts(behaviour: str) -> tuple[list[float], Report]:
     """Return when each block started, in seconds since the first, beside a block that behaves in some way."""
     code = f"""
-import os, time
+import hashlib, os, threading, time
 NOW = time.time()
 def main(t):
     if t.x[0] in (1, 2):
@@ -164,10 +174,42 @@ def test_what_a_block_does_changes_no_other_blocks_start(behaviour: str) -> None
         assert found[number] == pytest.approx(number * SLOT_S, abs=0.06)
     assert report.wall_s == pytest.approx(6 * SLOT_S, abs=0.06)
     assert report.layers[-1] == "constant-load"
-    late = behaviour in ("sleeps", "spins")
+    late = behaviour not in ("returns at once", "dies")
     killed = [end in ("time", "waited") for end in report.ends]
     assert killed == [late and number in (1, 2) for number in range(6)]
     assert max(report.seconds) < OWN_S + 0.06
+
+
+LEAVES = {
+    "memory": "held = bytearray(b'x') * (100 * 2**20)",
+    "many small mappings": """
+        LIBC.mmap.restype = ctypes.c_void_p
+        while True:
+            for access in (0, 1):
+                LIBC.mmap(None, 4096, access, 0x22, -1, 0)""",
+    "files": """
+        for number in range(10**9):
+            with open(f'/tmp/{number}', 'wb') as file:
+                file.write(bytes(2**13))""",
+}
+
+
+@pytest.mark.parametrize("what", LEAVES)
+def test_a_short_slot_has_time_to_remove_what_its_block_made(what: str) -> None:
+    """If it had not, the next block would start a whole slot later."""
+    code = f"""
+import ctypes, time
+LIBC = ctypes.CDLL(None)
+def main(t):
+    if t.x[0] % 2:
+        {LEAVES[what]}
+        time.sleep(1000)
+    return t.x[0]
+"""
+    limits = Limits(wall_s=5, cpu_s=5, memory_mb=256)
+    _, report = run_blocks(code, numbers(10), 1, limits, slot_s=0.25)
+    assert "ok" not in report.ends[1::2]
+    assert report.wall_s == pytest.approx(2.5, abs=0.06)
 
 
 @contextmanager
@@ -201,9 +243,9 @@ def main(t):
 
 def test_blocks_start_in_an_order_that_nobody_knows() -> None:
     code = "import time\nNOW = time.time()\ndef main(t):\n    return NOW\n"
-    answers, _ = run_blocks(code, numbers(12), 1, LIMITS, slot_s=0.35)
+    answers, _ = run_blocks(code, numbers(12), 1, LIMITS, slot_s=0.7)
     assert sorted(answers[:, 0]) != answers[:, 0].tolist()
-    assert np.diff(np.sort(answers[:, 0])) == pytest.approx([0.35] * 11, abs=0.06)
+    assert np.diff(np.sort(answers[:, 0])) == pytest.approx([0.7] * 11, abs=0.06)
 
 
 def test_a_core_is_busy_for_the_whole_call_and_free_afterwards() -> None:

@@ -112,6 +112,7 @@ while time.monotonic() < end:
     "how many threads there may be": """
 import threading, time
 event = threading.Event()
+found = -7
 try:
     while found < 300:
         threading.Thread(target=event.wait, daemon=True).start()
