@@ -409,7 +409,11 @@ def test_an_admin_marks_an_alarm_and_the_log_stays_unsigned(other: Portal, clien
         peer=peer, kind="shorter", origin=log.origin, known="k", shown="s", shown_by="b"
     )
     auditor, admin = make.user("auditor"), make.admin()
-    for person, status, may_act in ((make.scientist(), 404, False), (auditor, 200, False), (admin, 200, True)):
+    for person, status, may_act in (
+        (make.scientist(), 404, False),
+        (auditor, 200, False),
+        (admin, 200, True),
+    ):
         client.force_login(person)
         page = client.get("/network/alarms/")
         assert (page.status_code, "Mark as dealt with" in page.content.decode()) == (status, may_act)
