@@ -58,7 +58,10 @@ WITHOUT = {
     "account_logout", "account_reauthenticate",
     "mfa_edit_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
 }  # fmt: skip
-STRANGERS = {"calls:peers", "accounts:confirm_address", "accounts:register", "accounts:welcome"}
+STRANGERS = {
+    "accounts:confirm_address", "accounts:register", "accounts:welcome",
+    "calls:peers", "calls:state", "no_call", "weir_card",
+}  # fmt: skip
 DURABLE = {
     "privacy:ask",
     "privacy:ask_code",
