@@ -19,6 +19,7 @@ BREAKS = {
     "Inside common": ("common/errors.py", "import common.pages"),
     "Inside crypto": ("crypto/tree.py", "import crypto.notes"),
     "Inside datasets": ("datasets/rules.py", "import datasets.services"),
+    "Inside network": ("network/cards.py", "import network.models"),
     "Inside portal": ("portal/env.py", "import portal.settings"),
     "Inside privacy": ("privacy/ledgers/budget_ledger.py", "import privacy.views.budgets"),
     "Inside the engine: language, then measure, then plan, then release": (

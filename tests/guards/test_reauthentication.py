@@ -87,6 +87,8 @@ OWN = "one's own account, nothing of data"
 ALLAUTH = "allauth's: asks for the password in its own form, or is a way to sign in"
 FACTORS = "allauth's: asks again by itself, whatever the portal's settings"
 
+CALLED = "answers other portals, and nobody who has signed in"
+
 ORDINARY = {
     "account_change_password": ALLAUTH,
     "account_login": ALLAUTH,
@@ -136,6 +138,9 @@ ORDINARY = {
     "network:refresh_elsewhere": READS,
     "log:ask": "signs sooner what is signed every hour",
     "calls:peers": "another portal introduces itself, and waits for an admin",
+    "calls:state": CALLED,
+    "no_call": CALLED,
+    "weir_card": CALLED,
     "network:ask_again": ASKING,
     "network:call_now": READS,
     "network:dismiss": "drops what nobody has confirmed",

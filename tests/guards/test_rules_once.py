@@ -59,7 +59,10 @@ WITHOUT = {
     "mfa_edit_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
     "network:ask_elsewhere", "network:refresh_elsewhere",  # need another portal: tests/network has one
 }  # fmt: skip
-STRANGERS = {"calls:peers", "accounts:confirm_address", "accounts:register", "accounts:welcome"}
+STRANGERS = {
+    "accounts:confirm_address", "accounts:register", "accounts:welcome",
+    "calls:peers", "calls:state", "no_call", "weir_card",
+}  # fmt: skip
 DURABLE = {
     "privacy:ask",
     "privacy:ask_code",
