@@ -11,6 +11,7 @@ from network.models import Peer
 from network.services import catalogue, elsewhere, polling, witnesses
 
 logger = logging.getLogger(__name__)
+MOST_PEERS = 200
 SOON = 55
 """Seconds after which a call that has not begun is left out: the next minute brings another."""
 
@@ -59,27 +60,16 @@ def compare_checkpoints_with(peer_id: str) -> None:
             logger.warning("Checkpoints were not compared with %s: %s", peer.url, why)
 
 
-def _for_each_peer(task: Task) -> None:
-    if identity.exists():
-        for pk in Peer.objects.active().values_list("pk", flat=True):
-            task.apply_async([str(pk)], expires=SOON)
-
-
-MOST_PEERS = 200
-
-
 @shared_task(ignore_result=True)
 def refresh_catalogues() -> None:
     """Read the catalogues of all active peers, each in a task of its own. Celery beat calls it every 10 minutes."""
-    for pk in Peer.objects.filter(state=Peer.State.ACTIVE).values_list("pk", flat=True)[:MOST_PEERS]:
-        refresh_catalogue.delay(str(pk))
+    _for_each_peer(refresh_catalogue)
 
 
 @shared_task(ignore_result=True)
-def refresh_catalogue(pk: str) -> None:
+def refresh_catalogue(peer_id: str) -> None:
     """Read the catalogue of a peer, if it is still active."""
-    peer = Peer.objects.filter(pk=pk, state=Peer.State.ACTIVE).first()
-    if peer is not None:
+    for peer in Peer.objects.active().filter(pk=peer_id):
         catalogue.refresh(peer)
 
 
@@ -87,3 +77,9 @@ def refresh_catalogue(pk: str) -> None:
 def look_after_askings() -> None:
     """Ask other portals what has become of what people here asked for. Celery beat calls it every minute."""
     elsewhere.look_after()
+
+
+def _for_each_peer(task: Task) -> None:
+    if identity.exists():
+        for pk in Peer.objects.reachable().values_list("pk", flat=True)[:MOST_PEERS]:
+            task.apply_async([str(pk)], expires=SOON)

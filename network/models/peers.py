@@ -20,6 +20,10 @@ class PeerQuerySet(models.QuerySet["Peer"]):
     def active(self) -> "PeerQuerySet":
         return self.filter(state=Peer.State.ACTIVE)
 
+    def reachable(self) -> "PeerQuerySet":
+        """Return the active peers whose last call succeeded. Polling alone calls the others, until they answer."""
+        return self.active().filter(trouble="")
+
     def known(self) -> "PeerQuerySet":
         """Return all but those that were removed."""
         return self.exclude(state=Peer.State.REMOVED)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import Http404
 from django.utils import timezone
 
@@ -148,15 +148,18 @@ def look_after() -> int:
     now = timezone.now()
     due = Q(state__in=AskedElsewhere.OPEN) & (Q(checked_at=None) | Q(checked_at__lt=now - OPEN_CHECKED))
     due |= Q(state=State.GRANTED, checked_at__lt=now - GRANTED_CHECKED)
-    rows_due = AskedElsewhere.objects.filter(due, peer__state=Peer.State.ACTIVE).select_related(
+    rows_due = AskedElsewhere.objects.filter(due, peer__in=Peer.objects.reachable()).select_related(
         "peer", "user"
     )
-    count = 0
-    for item in rows_due.order_by("checked_at")[:AT_ONCE]:
+    count, silent = 0, set()
+    for item in rows_due.order_by(F("checked_at").asc(nulls_first=True))[:AT_ONCE]:
+        if item.peer_id in silent:
+            continue
         try:
             refresh(item)
             count += 1
         except (Refused, Http404) as failed:
+            silent.add(item.peer_id)
             _note(item, item.state, item.state_reason)
             logger.info("The asking %s could not be looked after: %s", item.pk, failed)
     return count
