@@ -59,9 +59,7 @@ def world(settings) -> dict[str, UUID]:
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
     make.worker()
-    portal = network_clicks.peer(make.admin(), f"{MARK} Hospital")
-    network_clicks.admission(make.admin(), dataset, portal, f"{MARK} Guest")
-    network_clicks.asked_elsewhere(owner, portal, f"{MARK} there")
+    network_clicks.everything(dataset, MARK)
     kinds = set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
