@@ -48,14 +48,14 @@ def world(settings) -> dict[str, UUID]:
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
     lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])
-    person = {
-        "name": f"{MARK} New",
-        "password": make.PASSWORD,
-        "affiliation": "",
-        "note": "",
-        "time_zone": "UTC",
-    }
-    people.register("new@weir.example", **person)
+    people.register(
+        "new@weir.example",
+        name=f"{MARK} New",
+        password=make.PASSWORD,
+        affiliation="",
+        note="",
+        time_zone="UTC",
+    )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
     make.worker()
