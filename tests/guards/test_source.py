@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-APPS = ("accounts", "audit", "common", "crypto", "datasets", "portal", "privacy", "requests_app", "runner")
+APPS = (
+    "accounts",
+    "audit",
+    "common",
+    "crypto",
+    "datasets",
+    "network",
+    "portal",
+    "privacy",
+    "requests_app",
+    "runner",
+)
 LONGEST_FILE = 400
 LONGEST_DECISION = 400
 REGISTRIES = re.compile(
