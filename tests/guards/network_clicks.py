@@ -46,5 +46,6 @@ def everything(dataset: Dataset, mark: str) -> None:
     """Another portal, somebody of it who waits, and what the owner of this dataset asked for there."""
     admin = make.admin()
     portal = peer(admin, f"{mark} Hospital")
+    Peer.objects.update(state=Peer.State.SUSPENDED)  # those that are active are known to all
     admission(admin, dataset, portal, f"{mark} Guest")
     asked_elsewhere(dataset.owner, portal, f"{mark} there")

@@ -270,8 +270,8 @@ def test_admins_decide_on_the_page(client: Client, waiting: Admission):
     assert client.post(reverse("network:admit_guest", args=[waiting.pk]), question).status_code == 302
     waiting.refresh_from_db()
     assert (waiting.state, waiting.decided_by) == ("admitted", admin)
-    page = client.get(reverse("network:guests")).content.decode()
-    assert ("Guests of this portal" in page, "Mei Lin (127.0.0.1)" in page) == (True, True)
+    text = client.get(reverse("network:guests")).content.decode()
+    assert ("Guests of this portal" in text, "Mei Lin (127.0.0.1)" in text) == (True, True)
 
 
 def test_others_do_not_see_the_page(client: Client, waiting: Admission):
