@@ -10,8 +10,9 @@ from django_filters import ChoiceFilter, FilterSet
 from rest_framework import serializers
 
 from common.rest.bodies import Body, Item
-from common.rest.endpoints import Endpoint, creates, forwards, lists, operation_of, reads
+from common.rest.endpoints import Endpoint, creates, lists, operation_of, reads
 from common.rest.grants import Call, one, require_every_dataset, require_scope
+from common.rest.passed_on import forwards
 from network import guest_documents
 from network.models import AskedElsewhere, Peer
 from network.services import elsewhere
