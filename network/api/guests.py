@@ -18,7 +18,7 @@ from network.models import AskedElsewhere, Peer
 from network.services import elsewhere
 
 
-class PortalItem(Item):
+class OtherPortalItem(Item):
     """Another portal."""
 
     id = serializers.UUIDField()
@@ -27,7 +27,7 @@ class PortalItem(Item):
     state = serializers.ChoiceField(Peer.State.choices)
 
 
-class PortalReference(Item):
+class OtherPortalReference(Item):
     """Another portal, by name."""
 
     id = serializers.UUIDField()
@@ -38,7 +38,7 @@ class AskingItem(Item):
     """What you have asked another portal for, and what it last said of it."""
 
     id = serializers.UUIDField()
-    portal = PortalReference(source="peer")
+    portal = OtherPortalReference(source="peer")
     dataset = serializers.CharField(help_text="The id of the dataset there.")
     title = serializers.CharField()
     purpose = serializers.CharField()
@@ -92,7 +92,7 @@ def _asking(call: Call, pk: UUID) -> AskedElsewhere:
 class OtherPortals(Endpoint):
     """Other portals that this one knows."""
 
-    @lists(PortalItem)
+    @lists(OtherPortalItem)
     def get(self, call: Call) -> QuerySet[Peer]:
         """List the other portals that this one works with."""
         require_every_dataset(call)
@@ -102,7 +102,7 @@ class OtherPortals(Endpoint):
 class OtherPortal(Endpoint):
     """One other portal."""
 
-    @reads(PortalItem)
+    @reads(OtherPortalItem)
     def get(self, call: Call, pk: UUID) -> Peer:
         """Read about another portal."""
         require_every_dataset(call)
