@@ -23,6 +23,8 @@ from network.signatures import Answer, Call, NotSigned, Signature
 FROM_ONE_NETWORK = 600
 """Calls a minute from one network before anything is verified: strangers must not keep the portal verifying."""
 OF_ONE_PEER = 240
+OF_ITS_GUESTS = 2_400
+"""Calls a minute that one peer passes on for its people. Each person has limits of their own besides."""
 LIMIT = 262_144
 NOTED_EVERY = timedelta(minutes=1)
 NOBODY = bytes(32)
@@ -68,11 +70,13 @@ class NotForThem(Exception):
 View = Callable[..., HttpResponse]
 
 
-def signed_call(*methods: str, invited: bool = False, limit: int = LIMIT) -> Callable[[View], View]:
+def signed_call(
+    *methods: str, invited: bool = False, limit: int = LIMIT, for_guests: bool = False
+) -> Callable[[View], View]:
     """Decorate a view for calls of peers, with these methods and bodies of at most `limit` bytes.
 
     The view gets a PeerRequest, and returns `reply(...)`. What it refuses (Refused, Http404) becomes a problem. Answers
-    are signed. Unless `invited`, only an active peer is answered. All others get the answer of `nothing`.
+    are signed. Calls `for_guests` are counted apart. Unless `invited`, only an active peer is answered. All others get the answer of `nothing`.
     """
 
     def decorate(view: View) -> View:
@@ -83,7 +87,7 @@ def signed_call(*methods: str, invited: bool = False, limit: int = LIMIT) -> Cal
                 return nothing(request)
             peer, signature = found
             try:
-                _admit(peer, signature, is_open_for_invited=invited)
+                _admit(peer, signature, is_open_for_invited=invited, is_for_guests=for_guests)
                 answer = _answer(request, call, methods, functools.partial(view, *args, **kwargs), peer)
             except NotForThem:
                 return nothing(request)
@@ -210,14 +214,17 @@ def _pinned(url: str, key_id: str) -> PeerKey | None:
     return next((key for key in keys if cards.key_id(bytes(key.public)) == key_id and key.counts(now)), None)
 
 
-def _admit(peer: Peer, signature: Signature, *, is_open_for_invited: bool) -> None:
+def _admit(
+    peer: Peer, signature: Signature, *, is_open_for_invited: bool, is_for_guests: bool = False
+) -> None:
     """Refuse what is late, was here before, or is too much. The call of an invited peer makes it active."""
     if why := signature.why_not_now(time.time()):
         raise Refused(why)
     if not limits.is_new(f"{signature.key_id} {signature.nonce}"):
         raise Conflict("This call was here before. Sign it again.")
-    if not limits.take(f"peer:{peer.pk}", OF_ONE_PEER):
-        raise TooManyCalls(f"A portal may call {OF_ONE_PEER} times in a minute. Try again in a minute.")
+    kind, most = ("guests", OF_ITS_GUESTS) if is_for_guests else ("peer", OF_ONE_PEER)
+    if not limits.take(f"{kind}:{peer.pk}", most):
+        raise TooManyCalls(f"A portal may make {most:,} of these calls in a minute. Try again in a minute.")
     now = timezone.now()
     if peer.seen_at is None or peer.seen_at < now - NOTED_EVERY:
         calls.note(peer, seen_at=now)

@@ -28,6 +28,7 @@ ADVICE: dict[str, str] = {
     "tus_version": "Send “Tus-Resumable: 1.0.0”.",
     "too_large": "Send less: `detail` has the limit. Files are uploaded in chunks.",
     "unsupported_media_type": "Send `application/json` without compression; for uploads, the type of tus.",
+    "unreachable": "Try again later. If it stays so, ask an admin of your own portal.",
     "locked": "Wait until the other program has finished, then ask where the upload continues.",
     "etag_missing": "Read the object, and send its ETag as If-Match, so that nobody's change is lost.",
     "too_many": "Wait for the seconds in Retry-After.",

@@ -30,7 +30,6 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Un
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.errors import TooLarge
 from common.locks import one_at_a_time
 from common.rest import clients, etags, keys, rates, schema
 from common.rest import lists as pages
@@ -139,7 +138,7 @@ def reads(
             return _sent(answer, found, request, live=live)
 
         described = schema.Described(answer=answer, waits=live is not None, parameters=parameters)
-        return _operation(get, Operation(**checks), described)
+        return as_operation(get, Operation(**checks), described)
 
     return decorated
 
@@ -162,7 +161,7 @@ def lists(
             return Response({"items": data, "next": following})
 
         described = schema.Described(answer=answer, is_list=True, filters=filters)
-        return _operation(get, Operation(**checks), described)
+        return as_operation(get, Operation(**checks), described)
 
     return decorated
 
@@ -193,7 +192,7 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
         @wraps(method)
         def post(view: Endpoint, request: Call, **kwargs: Any) -> Response:
             given = keys.key_of(request)
-            content = _content(request, headers)
+            content = content_of(request, headers)
             fields = _fields(request, body)
             handed = {"key": given or uuid4()} if hands_key else {}
 
@@ -222,7 +221,7 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
             waits=live is not None,
             headers=headers,
         )
-        return _operation(post, Operation(**_changing(checks)), described)
+        return as_operation(post, Operation(**_changing(checks)), described)
 
     return decorated
 
@@ -243,7 +242,7 @@ def acts(
             return _sent(answer, result, request, status=status)
 
         code = status if answer else HTTPStatus.NO_CONTENT
-        return _operation(
+        return as_operation(
             act, Operation(**_changing(checks)), schema.Described(answer=answer, body=body, status=code)
         )
 
@@ -274,7 +273,7 @@ def changes(*, body: type[Body], durable: bool = False, **checks: Any) -> Mark:
             return cast("Response", view.get(request, **kwargs))
 
         described = schema.Described(body=body, matches=True, of_get=True)
-        return _operation(patch, Operation(**_changing(checks)), described)
+        return as_operation(patch, Operation(**_changing(checks)), described)
 
     return decorated
 
@@ -295,7 +294,7 @@ def sends(
             return cast("HttpResponseBase", method(view, request, **kwargs))
 
         described = schema.Described(media_types=media_types, parameters=parameters, filters=filters)
-        return _operation(get, Operation(**checks), described)
+        return as_operation(get, Operation(**checks), described)
 
     return decorated
 
@@ -315,28 +314,7 @@ def speaks(
             return cast("Response", method(view, request, **kwargs))
 
         described = schema.Described(takes=takes, headers=headers)
-        return _operation(answered, Operation(**_changing(checks)), described)
-
-    return decorated
-
-
-def forwards(*, takes_body: bool = True, **checks: Any) -> Mark:
-    """Mark a method that passes the call on to another portal, which checks parameters and body itself.
-
-    The method gets the body as it came, and returns the response itself.
-    """
-
-    def decorated(method: Callable[..., Any]) -> Any:
-        @wraps(method)
-        def passed(view: Endpoint, request: Call, **kwargs: Any) -> HttpResponseBase:
-            content = _content(request) if takes_body else b""
-            if len(content) > view.body_limit:
-                raise TooLarge(
-                    f"The body of this request is longer than {view.body_limit:,} bytes. Send less."
-                )
-            return cast("HttpResponseBase", method(view, request, content, **kwargs))
-
-        return _operation(passed, Operation(**checks), schema.Described())
+        return as_operation(answered, Operation(**_changing(checks)), described)
 
     return decorated
 
@@ -348,14 +326,14 @@ def address_of(name: str, made: Any) -> str:
     return reverse(name, args=[made.pk])
 
 
-def _operation(method: Callable[..., Any], operation: Operation, described: schema.Described) -> Any:
+def as_operation(method: Callable[..., Any], operation: Operation, described: schema.Described) -> Any:
     method.operation = operation  # type: ignore[attr-defined]  # read by Endpoint.initial and by tests
     described = replace(described, is_open=operation.is_open)
     method.described = described  # type: ignore[attr-defined]  # read by the schema
     return method
 
 
-def _content(call: Call, headers: Iterable[str] = ()) -> bytes:
+def content_of(call: Call, headers: Iterable[str] = ()) -> bytes:
     """Return the body as it came, and these headers. Called before the body is parsed, which reads it."""
     try:
         body = bytes(call._request.body)  # noqa: SLF001 -- Django's request has it

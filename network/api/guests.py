@@ -10,14 +10,15 @@ from django_filters import ChoiceFilter, FilterSet
 from rest_framework import serializers
 
 from common.rest.bodies import Body, Item
-from common.rest.endpoints import Endpoint, creates, forwards, lists, operation_of, reads
+from common.rest.endpoints import Endpoint, creates, lists, operation_of, reads
 from common.rest.grants import Call, one, require_every_dataset, require_scope
+from common.rest.passed_on import forwards
 from network import guest_documents
 from network.models import AskedElsewhere, Peer
 from network.services import elsewhere
 
 
-class PortalReference(Item):
+class OtherPortalReference(Item):
     """Another portal, by name."""
 
     id = serializers.UUIDField()
@@ -28,7 +29,7 @@ class AskingItem(Item):
     """What you have asked another portal for, and what it last said of it."""
 
     id = serializers.UUIDField()
-    portal = PortalReference(source="peer")
+    portal = OtherPortalReference(source="peer")
     dataset = serializers.CharField(help_text="The id of the dataset there.")
     title = serializers.CharField()
     purpose = serializers.CharField()

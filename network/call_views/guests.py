@@ -41,7 +41,7 @@ def state(request: PeerRequest) -> HttpResponse:
     return _said(services.standing(request.peer, given["person"], given["dataset"]))
 
 
-@signed_call("POST", limit=CALL_LIMIT)
+@signed_call("POST", limit=CALL_LIMIT, for_guests=True)
 def api(request: PeerRequest) -> HttpResponse:
     """Run a call of the REST API as a guest."""
     given = guest_documents.read(guest_documents.ApiCall, request.document)

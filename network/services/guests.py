@@ -20,7 +20,7 @@ from common.reasons import reason as written_reason
 from datasets import services as datasets
 from datasets.models import AccessRequest, Dataset, Grant
 from network import guest_notifications, guest_rules
-from network.models import Admission, AskedElsewhere, Peer
+from network.models import Admission, AskedElsewhere, Listing, Peer
 
 Told = AskedElsewhere.State
 State = Admission.State
@@ -42,17 +42,12 @@ class Standing:
     reason: str = ""
 
 
-def open_to(peer: Peer) -> "Any":
-    """Return the datasets that people of another portal may ask for: those that everybody here finds."""
-    return Dataset.objects.filter(state=Dataset.State.PUBLISHED, discoverable=True)
-
-
 def offered(peer: Peer, pk: UUID) -> Dataset:
-    """Return a dataset that people of this portal may ask for. Raises Http404."""
-    found: Dataset | None = open_to(peer).filter(pk=pk).first()
+    """Return a dataset that people of this portal may ask for: one that it is shown. Raises Http404."""
+    found = Listing.objects.shown_to(peer).filter(dataset_id=pk).select_related("dataset").first()
     if found is None:
         raise Http404
-    return found
+    return found.dataset
 
 
 def find(peer: Peer, remote_id: str) -> User | None:

@@ -34,7 +34,7 @@ RECORDS = {
     "accounts.DeviceSignIn.person": DID,
     "accounts.Notification.user": OWN,
     "network.Admission.decided_by": DID,
-    "network.AskedElsewhere.user": "remembers what somebody asked for at another portal, which knows no roles here",
+    "network.AskedElsewhere.user": "remembers what somebody asked for at another portal",
     "datasets.DatasetReviewer.granted_by": DID,
     "datasets.Terms.written_by": DID,
     "datasets.AccessRequest.decided_by": DID,

@@ -111,3 +111,12 @@ def asked_elsewhere(by: User, portal: Peer, title: str) -> AskedElsewhere:
     """What somebody here has asked another portal for."""
     told = {"remote_id": "y" * 20, "key": uuid4(), "purpose": "To know.", "outputs": "Means."}
     return AskedElsewhere.objects.create(user=by, peer=portal, dataset=uuid4(), title=title, **told)
+
+
+def everything(dataset: Dataset, mark: str) -> None:
+    """Another portal, somebody of it who waits, and what the owner of this dataset asked for there."""
+    admin = make.admin()
+    portal = peer(admin, f"{mark} Hospital")
+    Peer.objects.update(state=Peer.State.SUSPENDED)  # those that are active are known to all
+    admission(admin, dataset, portal, f"{mark} Guest")
+    asked_elsewhere(dataset.owner, portal, f"{mark} there")

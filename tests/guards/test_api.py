@@ -155,7 +155,8 @@ def test_lists_show_nothing_foreign(client: Client, roles: list[str], world: dic
 @pytest.mark.slow
 def test_each_operation_on_an_object_exists_for_somebody(client: Client, world: dict[str, UUID]):
     """The sweeps above prove nothing unless each operation exists for somebody."""
-    unseen = {call for call in calls() if call.page.takes_an_object}
+    passed_on = "api:network_portal_api"  # exists for guests of the other portal: tests/network
+    unseen = {call for call in calls() if call.page.takes_an_object and call.page.name != passed_on}
     for user in User.objects.filter(is_active=True):
         client.force_login(user)
         for call in sorted(unseen, key=str):

@@ -85,6 +85,7 @@ ASKING = "asks somebody else, who decides"
 WITHIN = "stays within what was approved or promised, which asked"
 OWN = "one's own account, nothing of data"
 ALLAUTH = "allauth's: asks for the password in its own form, or is a way to sign in"
+SIGNED = "another portal calls it, and signs each call"
 FACTORS = "allauth's: asks again by itself, whatever the portal's settings"
 
 CALLED = "answers other portals, and nobody who has signed in"
@@ -134,6 +135,10 @@ ORDINARY = {
     "datasets:retry_upload": DRAFT,
     "datasets:upload": DRAFT,
     "datasets:withdraw": GIVES_UP,
+    "calls:api": SIGNED,
+    "calls:guest_dataset": SIGNED,
+    "calls:guest_state": SIGNED,
+    "calls:guests": SIGNED,
     "network:ask_elsewhere": ASKING,
     "network:refresh_elsewhere": READS,
     "log:ask": "signs sooner what is signed every hour",

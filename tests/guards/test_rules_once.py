@@ -22,7 +22,7 @@ from tests.guards import rules_asked
 from tests.guards.clicks import CLICKS
 from tests.guards.everything import Cast, cast
 from tests.guards.pages import Page, every_page
-from tests.guards.test_reauthentication import ALLAUTH, ASKS, FACTORS, ORDINARY
+from tests.guards.test_reauthentication import ALLAUTH, ASKS, FACTORS, ORDINARY, SIGNED
 from tests.guards.test_source import ROOT, sources
 from tests.guards.test_urls import plain_refusals
 
@@ -77,7 +77,7 @@ DURABLE = {
 
 
 def test_every_address_that_changes_something_has_a_click():
-    allauth = {name for name, why in ORDINARY.items() if why in {ALLAUTH, FACTORS}}
+    allauth = {name for name, why in ORDINARY.items() if why in {ALLAUTH, FACTORS, SIGNED}}
     addresses = {name.partition(" ")[0] for name in CLICKS}
     assert sorted(addresses) == sorted({*ASKS, *ORDINARY} - allauth - WITHOUT - STRANGERS)
 

@@ -349,8 +349,7 @@ def test_programs_ask_and_see_what_became_of_it(other: Portal, peer: Peer, mei: 
     assert (again.json()["id"], again["Idempotent-Replayed"]) == (made.json()["id"], "true")
     (item,) = client.get("/api/v1/network/askings/", headers=bearer(mei)).json()["items"]
     assert (item["portal"]["name"], item["dataset"]) == ("Hospital B", str(DATASET))
-    others = client.get("/api/v1/network/askings/", headers=bearer(make.scientist())).json()["items"]
-    assert others == []
+    assert client.get("/api/v1/network/askings/", headers=bearer(make.scientist())).json()["items"] == []
     path = f"/api/v1/network/askings/{item['id']}/"
     problem(client.get(path, headers=bearer(make.admin())), 404, "not_found")
 
