@@ -20,7 +20,7 @@ from network import calls, cards, documents, identity, limits, signatures
 from network.models import Peer, PeerKey
 from network.signatures import Answer, Call, NotSigned, Signature
 
-FROM_ONE_NETWORK = 600
+FROM_ONE_NETWORK = 3_000
 """Calls a minute from one network before anything is verified: strangers must not keep the portal verifying."""
 OF_ONE_PEER = 240
 OF_ITS_GUESTS = 2_400
@@ -76,7 +76,8 @@ def signed_call(
     """Decorate a view for calls of peers, with these methods and bodies of at most `limit` bytes.
 
     The view gets a PeerRequest, and returns `reply(...)`. What it refuses (Refused, Http404) becomes a problem. Answers
-    are signed. Calls `for_guests` are counted apart. Unless `invited`, only an active peer is answered. All others get the answer of `nothing`.
+    are signed. Calls `for_guests` are counted apart. Unless `invited`, only an active peer is answered. All others get
+    the answer of `nothing`.
     """
 
     def decorate(view: View) -> View:
