@@ -29,6 +29,10 @@ SECONDS = 5.0
 PATH = re.compile(r"/[A-Za-z0-9._~/-]*(?:\?[A-Za-z0-9._~=&%/-]*)?")
 """A path and query that the other portal sees as they were signed."""
 NOT_MODIFIED = 304
+OF_THE_PORTAL = frozenset(
+    {"address", "connection", "certificate", "unknown", "unsigned", "clock", "slow", "failed"}
+)
+"""Kinds of trouble that any other call would have as well."""
 CLOCKS = 3600
 """Seconds by which the card of a portal may expire too late, because its clock is ahead."""
 
@@ -107,7 +111,8 @@ def call(  # noqa: PLR0913 -- what a request has
         signature = _verified(peer, answer, moment)
         reply = Reply(answer.status_code, _document(peer, answer), answer.body, answer.headers)
     except Unreachable as bad:
-        note(peer, tried_at=timezone.now(), trouble=str(bad)[:300])
+        if bad.kind in OF_THE_PORTAL:  # others tell of this one call, such as one that was given little time
+            note(peer, tried_at=timezone.now(), trouble=str(bad)[:300])
         raise
     noted: dict[str, Any] = {"clock_offset": round(signature.created + 0.5 - moment, 1)}
     if path == STATE:
@@ -167,7 +172,7 @@ def _verified(peer: Peer, answer: Answer, now: float) -> Signature:
         ) from bad
     if why := signature.why_not_now(now):
         raise Unreachable("clock", f"The answer of {peer} does not count. {why}")
-    if status >= 500:
+    if status >= 500 or status == 429:
         raise Unreachable("failed", f"{peer} answered {status}. Try again later.")
     return signature
 

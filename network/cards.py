@@ -29,7 +29,8 @@ MAX_CARD = 65_536
 """Characters of a card that is read."""
 MAX_KEYS, MAX_VOUCHERS, MAX_WORDS = 8, 64, 16
 MAX_LEAP = 1_000
-"""How far the sequence may grow between two looks at a card. Whoever stole a key cannot use up the numbers."""
+"""How far the sequence may grow between two looks at a card of one epoch. In a new epoch it begins anywhere, so that
+whoever stole a key and used up numbers does not keep the recovery key from being heard."""
 KEY, SIGNATURE = 32, 64
 """Bytes of each."""
 LAST_SECOND = 253_402_300_799
@@ -168,7 +169,7 @@ def follows(new: Card, *, keys: Collection[bytes], recovery: bytes, epoch: int, 
         raise ValueError(f"The card of {new.name} is older than one that was here before.")
     if (new.epoch, new.sequence) == (epoch, sequence):
         return Succession.SAME
-    if not sequence < new.sequence <= sequence + MAX_LEAP:
+    if new.epoch == epoch and not sequence < new.sequence <= sequence + MAX_LEAP:
         raise ValueError(
             f"The card of {new.name} has the number {new.sequence}, which does not follow {sequence}."
         )

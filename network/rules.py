@@ -6,8 +6,8 @@ Admins act, auditors read, and for everybody else these pages do not exist.
 from accounts.models import User
 from accounts.rules import is_active, is_admin
 from common.access import all_of
+from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from datasets.rules import is_in_use, is_not_retired, may_edit
 from network.models import Identity, Peer
 
 State = Peer.State
@@ -74,13 +74,13 @@ may_compare_again = all_of(may_manage, is_called, was_recovered)
 may_decide_change = all_of(may_manage, is_called, wishes_something)
 
 
-may_change_listing = all_of(may_edit, is_not_retired)
+may_change_listing = all_of(dataset_rules.may_edit, dataset_rules.is_not_retired)
 """Who says which other portals see a dataset: its owner alone."""
 
 
 def is_shown(user: User, dataset: Dataset) -> str | None:
     """Why other portals do not see a dataset, whatever its owner has chosen: what `Listing.shown_to` leaves out."""
-    if why := is_in_use(user, dataset):
+    if why := dataset_rules.is_in_use(user, dataset):
         return why
     if dataset.current is None:
         return "It has no published revision at present."

@@ -12,6 +12,7 @@ from common.http import as_download
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads, sends
 from common.rest.grants import Call, one, require_every_dataset
+from common.rest.references import Reference
 from datasets.api.catalogue import DeclaredTableItem
 from network import models, search
 from network.services import catalogue
@@ -29,7 +30,7 @@ class RemoteDatasetItem(Item):
     """A dataset of another portal, in the words of that portal."""
 
     id = serializers.UUIDField(help_text="Its id here.")
-    remote_id = serializers.UUIDField(help_text="Its id on the other portal.")
+    dataset = Reference(source="remote_id", help_text="The dataset on the other portal, by its id there.")
     portal = PortalReference(source="peer")
     name = serializers.CharField(help_text="Its name in code on the other portal.")
     title = serializers.CharField()

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads
-from common.rest.grants import Call, one
+from common.rest.grants import Call, one, require_every_dataset
 from network import rules
 from network.models import Peer
 
@@ -43,6 +43,7 @@ class OtherPortals(Endpoint):
     @lists(PortalLine)
     def get(self, call: Call) -> "QuerySet[Peer]":
         """List the portals that are active; admins and auditors get those in every other state, too."""
+        require_every_dataset(call)
         return Peer.objects.visible_to(call.user)
 
 
@@ -52,4 +53,5 @@ class OtherPortal(Endpoint):
     @reads(PortalLine)
     def get(self, call: Call, pk: UUID) -> Peer:
         """Read the name, the address and the state of another portal."""
+        require_every_dataset(call)
         return one(call, Peer.objects.visible_to(call.user), dataset=None, pk=pk)

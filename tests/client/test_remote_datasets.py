@@ -15,7 +15,7 @@ __all__ = ["portal", "server", "site"]
 ID = "0a1b2c3d-0000-4000-8000-000000000001"
 LISTED = {
     "id": ID,
-    "remote_id": ID,
+    "dataset": {"id": ID},
     "portal": {"id": ID, "name": "Institute of the North", "url": "https://north.example"},
     "name": "wages_north",
     "title": "Wages in the north",

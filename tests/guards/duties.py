@@ -34,6 +34,7 @@ RECORDS = {
     "accounts.DeviceSignIn.person": DID,
     "accounts.Notification.user": OWN,
     "network.Admission.decided_by": DID,
+    "network.LogAlarm.seen_by": DID,
     "network.AskedElsewhere.user": "remembers what somebody asked for at another portal",
     "datasets.DatasetReviewer.granted_by": DID,
     "datasets.Terms.written_by": DID,

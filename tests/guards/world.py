@@ -71,6 +71,7 @@ def world(settings) -> dict[str, UUID]:
     assert [name for name, item in found.items() if item is None] == []
     chosen = {
         "RemoteDataset": gone,
+        "Peer": Peer.objects.get(state="waiting").pk,
         "User": owner.pk,
         "Dataset": dataset.pk,
         "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
@@ -91,5 +92,5 @@ def _not_listed_any_more() -> UUID:
     """A dataset of another portal that nobody may know of, beside one that all may find."""
     catalogues.remote_dataset(title="Open to be found")
     return catalogues.remote_dataset(
-        catalogues.peer(f"{MARK} portal"), gone=True, title=f"{MARK} elsewhere"
+        catalogues.peer("An open portal"), gone=True, title=f"{MARK} elsewhere"
     ).pk
