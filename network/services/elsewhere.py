@@ -1,6 +1,7 @@
 """What people of this portal ask for at other portals, and their calls there, which this portal passes on."""
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from accounts.models import User
 from audit import log
 from common import fingerprints, rows
 from common.access import require
+from common.admission import Turns
 from common.errors import Conflict, Refused
 from network import calls, documents, guest_documents, guest_notifications, guest_rules
 from network.guest_documents import ANSWERED_HEADERS, MOST_BYTES, SCOPES
@@ -26,11 +28,22 @@ logger = logging.getLogger(__name__)
 State = AskedElsewhere.State
 CALL_SECONDS = 30.0
 """For calls of the REST API, which may compute."""
+PASSING = Turns(
+    at_once=8,
+    each=4,
+    waiting=0,
+    each_waiting=1,
+    busy="Other portals are slow at the moment. Try again in a moment.",
+)
+"""Calls of a web server that are passed on at a time, and of one portal: one that answers slowly leaves room for all
+else. None waits, because it would keep the room meanwhile."""
 ANSWER_LIMIT = MOST_BYTES * 4 // 3 + 10_000
 """Bytes: in base64, with its headers."""
 OPEN_CHECKED = timedelta(minutes=1)
 GRANTED_CHECKED = timedelta(hours=1)
 AT_ONCE = 50
+LOOK_SECONDS = 50
+"""Then the rest is left to the next minute, so that portals that answer slowly do not take up more and more workers."""
 
 
 class PortalUnreachable(Refused):
@@ -151,8 +164,10 @@ def look_after() -> int:
     rows_due = AskedElsewhere.objects.filter(due, peer__state=Peer.State.ACTIVE).select_related(
         "peer", "user"
     )
-    count = 0
+    count, ends = 0, time.monotonic() + LOOK_SECONDS
     for item in rows_due.order_by("checked_at")[:AT_ONCE]:
+        if time.monotonic() > ends:
+            break
         try:
             refresh(item)
             count += 1
@@ -205,15 +220,16 @@ def pass_on(  # noqa: PLR0913 -- the parts of a call
         "headers": headers,
         "body": None if body is None else documents.encoded(body),
     }
-    found = _called(
-        peer,
-        "POST",
-        "/net/1/api",
-        document,
-        guest_documents.ApiAnswer,
-        limit=ANSWER_LIMIT,
-        seconds=CALL_SECONDS,
-    )
+    with PASSING.turn(peer.pk, seconds=CALL_SECONDS):
+        found = _called(
+            peer,
+            "POST",
+            "/net/1/api",
+            document,
+            guest_documents.ApiAnswer,
+            limit=ANSWER_LIMIT,
+            seconds=CALL_SECONDS,
+        )
     given = {
         name: text
         for name, text in found["headers"].items()
