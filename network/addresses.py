@@ -20,7 +20,9 @@ LEADING_ELSEWHERE = [
     for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10", "::/96")
 ]
 """IPv6 networks that count as public and lead to IPv4 addresses, or into a site."""
-LOOKING_UP = ThreadPoolExecutor(4, thread_name_prefix="look-up")
+AT_ONCE = 32
+"""Names that are looked up at a time. One whose resolver does not answer takes a place until the system gives up."""
+LOOKING_UP = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="look-up")
 LOOK_UP_SECONDS = 5.0
 EXAMPLE = "Write it as https://weir.example.org."
 

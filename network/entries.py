@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -99,6 +100,16 @@ class Whole(serializers.IntegerField):
         super().__init__(min_value=0, max_value=LARGEST, **options)
 
 
+class Id(serializers.UUIDField):
+    """An id, as it is usually written: the other spellings would make two of one."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        found: UUID = super().to_internal_value(data)
+        if data != str(found):
+            raise serializers.ValidationError("It is not an id.")
+        return found
+
+
 class Category(serializers.Field[Any, Any, Any, Any]):
     """A text, or a whole number."""
 
@@ -142,14 +153,14 @@ class Table(Body):
 class Numbered(Body):
     """A revision."""
 
-    id = serializers.UUIDField()
+    id = Id()
     number = Whole()
 
 
 class Answer(Body):
     """The answer that a sampled mock is drawn from."""
 
-    id = serializers.UUIDField()
+    id = Id()
 
 
 class Sampled(Body):
@@ -191,7 +202,7 @@ class Automatic(Body):
 class Entry(Body):
     """One dataset."""
 
-    id = serializers.UUIDField()
+    id = Id()
     name = Name()
     title = Line(max_length=200, allow_blank=False)
     summary = Text(max_length=400)
@@ -207,7 +218,7 @@ class CatalogueBody(Body):
     """What a portal shows another one. `left_off`: how many datasets did not fit."""
 
     datasets: Many = serializers.ListSerializer(child=Entry(), max_length=MOST_DATASETS)
-    left_off = Whole()
+    left_off = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +240,7 @@ def read(document: object) -> Told:
         place, why = _first(given.errors)
         raise Unreadable(f"Its catalogue cannot be read. {place[:150]}: {why[:100]}")
     found: list[dict[str, Any]] = document["datasets"]  # type: ignore[index]  # it is valid
-    if len({str(each["id"]).lower() for each in found}) < len(found):
+    if len({each["id"] for each in found}) < len(found):
         raise Unreadable("Its catalogue cannot be read: it names a dataset twice.")
     return Told(found, given.validated_data["left_off"])
 

@@ -26,6 +26,7 @@ ANSWERED_HEADERS = (
 LONGEST_PATH, LONGEST_QUERY, LONGEST_HEADER = 300, 4000, 300
 MOST_BYTES = 5_000_000
 """Of an answer."""
+NOT_MODIFIED = 304
 LONGEST_BODY = 1_200_000
 """Bytes of a call: as many as the longest call of the API has."""
 PATH = re.compile(r"[A-Za-z0-9_./-]+")
@@ -217,6 +218,12 @@ class ApiAnswer(Body):
         child=serializers.CharField(max_length=2000, trim_whitespace=False, allow_blank=True)
     )
     content = Octets(MOST_BYTES)
+
+    def validate_status(self, status: int) -> int:
+        """Refuse redirects: the API has none, and a portal must not lead people away from another one."""
+        if 300 <= status < 400 and status != NOT_MODIFIED:
+            raise ValidationError("It is a redirect.")
+        return status
 
 
 def read(kind: type[Body], document: object) -> dict[str, Any]:

@@ -10,8 +10,12 @@ from accounts.models import Role, User
 from accounts.services.privileges import suspend, write_grant
 from audit import log
 from common.access import require
+from common.errors import Refused
 
 LONGEST_AFFILIATION = 200
+LONGEST_NAME = 140
+"""Of a guest and their portal together, but for a number."""
+LONGEST_HOME = 100
 
 
 @transaction.atomic
@@ -23,6 +27,8 @@ def admit(  # noqa: PLR0913 -- what is known of a guest
     Raises Denied unless `by` is an admin, and Refused for a name that no person here could have.
     """
     require(rules.may_manage_people, by)
+    if len(home_name) > LONGEST_HOME:
+        raise Refused(f"The name of this person's portal has more than {LONGEST_HOME} characters.")
     person = User(
         email=addresses.of_guest(name, home_name, ending=secrets.token_hex(4)),
         name=_free(names.clean(name), home_name),
@@ -59,8 +65,8 @@ def _free(name: str, home_name: str) -> str:
     """
     User.objects.select_for_update().get(pk=User.objects.system().pk)
     taken = set(User.objects.filter(home_name=home_name).values_list("name", flat=True))
+    name, number = name[: LONGEST_NAME - len(home_name)].strip(), 2
     shown = f"{name} ({home_name})"
-    number = 2
     while shown in taken:
         shown, number = f"{name} {number} ({home_name})", number + 1
     return shown

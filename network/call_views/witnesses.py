@@ -31,7 +31,7 @@ def add_checkpoint(request: PeerRequest) -> HttpResponse:
 @signed_call("GET")
 def seen(request: PeerRequest) -> HttpResponse:
     """Tell what this portal has signed of every log, the caller's own too."""
-    return reply({"checkpoints": witnesses.told()})
+    return reply({"checkpoints": witnesses.told(request.peer)})
 
 
 @login_not_required

@@ -1,13 +1,14 @@
 """A name or an address that another portal wishes to change: an admin accepts or refuses it."""
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
 from audit import log
 from common import rows
 from common.access import require
-from common.errors import Conflict
-from network import notifications, rules
+from common.errors import Conflict, Refused
+from network import addresses, notifications, rules
 from network.cards import Card
 from network.models import Peer
 from network.services import peers
@@ -29,9 +30,12 @@ def note_wishes(peer: Peer, card: Card) -> None:
 def accept(peer: Peer, *, by: User, seen: dict[str, str]) -> Peer:
     """Give a portal the name and the address that it wishes. `seen`: what the admin saw on the page.
 
-    Raises Conflict if it wishes something else by now, or if another portal has the address.
+    Raises Conflict if it wishes something else by now, or if another portal has the address; Refused for an address
+    that no admin could have typed.
     """
     peer = _decided(peer, by=by, seen=seen)
+    if "url" in peer.wished and addresses.exact(peer.wished["url"]) == settings.BASE_URL:
+        raise Refused("This is the address of this portal. Refuse it.")
     if Peer.objects.known().filter(url=peer.wished.get("url", "")).exclude(pk=peer.pk).exists():
         raise Conflict("Another portal in the list has this address. Remove that one first.")
     changes = rows.change(peer, {**peer.wished, "wished": {}, "refused": {}})

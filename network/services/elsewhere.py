@@ -1,6 +1,7 @@
 """What people of this portal ask for at other portals, and their calls there, which this portal passes on."""
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from accounts.models import User
 from audit import log
 from common import fingerprints, rows
 from common.access import require
+from common.admission import Turns
 from common.errors import Conflict, Refused
 from network import calls, documents, guest_documents, guest_notifications, guest_rules
 from network.guest_documents import ANSWERED_HEADERS, MOST_BYTES, SCOPES
@@ -26,11 +28,22 @@ logger = logging.getLogger(__name__)
 State = AskedElsewhere.State
 CALL_SECONDS = 30.0
 """For calls of the REST API, which may compute."""
+PASSING = Turns(
+    at_once=8,
+    each=4,
+    waiting=0,
+    each_waiting=1,
+    busy="Other portals are slow at the moment. Try again in a moment.",
+)
+"""Calls of a web server that are passed on at a time, and of one portal: one that answers slowly leaves room for all
+else. None waits, because it would keep the room meanwhile."""
 ANSWER_LIMIT = MOST_BYTES * 4 // 3 + 10_000
 """Bytes: in base64, with its headers."""
 OPEN_CHECKED = timedelta(minutes=1)
 GRANTED_CHECKED = timedelta(hours=1)
 AT_ONCE = 50
+LOOK_SECONDS = 50
+"""Then the rest is left to the next minute, so that portals that answer slowly do not take up more and more workers."""
 
 
 class PortalUnreachable(Refused):
@@ -104,7 +117,7 @@ def ask(peer: Peer, dataset: UUID, wish: Wish, *, by: User) -> AskedElsewhere:
         log.record(
             "network.guest.ask", by=by, on=item, person_id=by.pk, portal=peer.url, dataset=dataset, told=item.told
         )  # fmt: skip
-    return _send(item)
+    return _send(item, is_seen=True)
 
 
 def remote_id_of(person: User, peer: Peer) -> str:
@@ -113,8 +126,11 @@ def remote_id_of(person: User, peer: Peer) -> str:
     return known or fingerprints.keyed("network.guest", f"{peer.pk}:{person.pk}")
 
 
-def _send(item: AskedElsewhere) -> AskedElsewhere:
-    """Send what is asked. If the portal refuses it for good, forget it and raise its words."""
+def _send(item: AskedElsewhere, *, is_seen: bool) -> AskedElsewhere:
+    """Send what is asked. If the portal refuses it for good, note that and raise its words.
+
+    `is_seen`: the person sees at once what becomes of it.
+    """
     document = {
         "person": {"id": item.remote_id, **item.told},
         "dataset": str(item.dataset),
@@ -126,21 +142,21 @@ def _send(item: AskedElsewhere) -> AskedElsewhere:
     try:
         found = _called(item.peer, "POST", "/net/1/guests", document, guest_documents.Answered)
     except PortalUnreachable as failed:
-        return _note(item, State.UNSENT, str(failed))
+        return _note(item, State.UNSENT, str(failed), is_seen=True)
     except (Refused, Http404) as refused:
         words = str(refused) or "The other portal does not offer this dataset any more."
-        _note(item, State.REFUSED, words)
+        _note(item, State.REFUSED, words, is_seen=is_seen)
         raise Refused(words) from refused
-    return _note(item, found["state"], found["reason"])
+    return _told(item, found, is_seen=is_seen)
 
 
 def refresh(item: AskedElsewhere) -> AskedElsewhere:
     """Ask the other portal what has become of an asking, or send it if that has not been possible."""
     if item.state == State.UNSENT:
-        return _send(item)
+        return _send(item, is_seen=False)
     document = {"person": item.remote_id, "dataset": str(item.dataset)}
     found = _called(item.peer, "POST", "/net/1/guests/state", document, guest_documents.Answered)
-    return _note(item, found["state"], found["reason"])
+    return _told(item, found, is_seen=False)
 
 
 def look_after() -> int:
@@ -151,29 +167,37 @@ def look_after() -> int:
     rows_due = AskedElsewhere.objects.filter(due, peer__in=Peer.objects.reachable()).select_related(
         "peer", "user"
     )
-    count, silent = 0, set()
+    count, silent, ends = 0, set(), time.monotonic() + LOOK_SECONDS
     for item in rows_due.order_by(F("checked_at").asc(nulls_first=True))[:AT_ONCE]:
+        if time.monotonic() > ends:
+            break
         if item.peer_id in silent:
             continue
         try:
-            refresh(item)
+            if refresh(item).state == State.UNSENT:
+                silent.add(item.peer_id)
             count += 1
         except (Refused, Http404) as failed:
             silent.add(item.peer_id)
-            _note(item, item.state, item.state_reason)
+            _note(item, item.state, item.state_reason, is_seen=True)
             logger.info("The asking %s could not be looked after: %s", item.pk, failed)
     return count
 
 
-@transaction.atomic
-def _note(item: AskedElsewhere, state: str, reason: str) -> AskedElsewhere:
-    """Note what the portal says now, and notify the person of what is new."""
-    if state not in State.values:
+def _told(item: AskedElsewhere, found: dict[str, Any], *, is_seen: bool) -> AskedElsewhere:
+    """Note what the portal says. Raises PortalUnreachable for a state that no portal tells."""
+    if found["state"] not in set(State.values) - {State.UNSENT}:
         raise PortalUnreachable("The other portal answered with a state that this one does not know.")
+    return _note(item, found["state"], found["reason"], is_seen=is_seen)
+
+
+@transaction.atomic
+def _note(item: AskedElsewhere, state: str, reason: str, *, is_seen: bool) -> AskedElsewhere:
+    """Note the state, and notify the person if it is another one and they have not seen it."""
     fresh = rows.locked(item)
     if fresh.key != item.key:
         return fresh
-    is_news = fresh.state not in {state, State.UNSENT}
+    is_news = fresh.state != state and not is_seen
     fresh.state, fresh.state_reason, fresh.checked_at = state, reason[:500], timezone.now()
     fresh.save(update_fields=["state", "state_reason", "checked_at"])
     if is_news:
@@ -208,15 +232,16 @@ def pass_on(  # noqa: PLR0913 -- the parts of a call
         "headers": headers,
         "body": None if body is None else documents.encoded(body),
     }
-    found = _called(
-        peer,
-        "POST",
-        "/net/1/api",
-        document,
-        guest_documents.ApiAnswer,
-        limit=ANSWER_LIMIT,
-        seconds=CALL_SECONDS,
-    )
+    with PASSING.turn(peer.pk, seconds=CALL_SECONDS):
+        found = _called(
+            peer,
+            "POST",
+            "/net/1/api",
+            document,
+            guest_documents.ApiAnswer,
+            limit=ANSWER_LIMIT,
+            seconds=CALL_SECONDS,
+        )
     given = {
         name: text
         for name, text in found["headers"].items()

@@ -43,11 +43,11 @@ class Standing:
 
 
 def offered(peer: Peer, pk: UUID) -> Dataset:
-    """Return a dataset that people of this portal may ask for: one that it is shown. Raises Http404."""
-    found = Listing.objects.shown_to(peer).filter(dataset_id=pk).select_related("dataset").first()
-    if found is None:
+    """Return a dataset that people of this portal may ask for: one that it sees. Raises Http404."""
+    listing = Listing.objects.shown_to(peer).filter(dataset=pk).select_related("dataset").first()
+    if listing is None:
         raise Http404
-    return found.dataset
+    return listing.dataset
 
 
 def find(peer: Peer, remote_id: str) -> User | None:
@@ -59,13 +59,16 @@ def find(peer: Peer, remote_id: str) -> User | None:
 def ask(peer: Peer, given: dict[str, Any]) -> Standing:
     """Note that somebody of another portal asks for access. The same call sent again does nothing.
 
-    Whoever is a guest already asks the owner at once; others wait for an admin. Raises Http404 for a dataset that this
-    portal does not show, and Refused.
+    Nor does any other while the first waits: an admin admits whom they have read of, and is told once. Whoever is a
+    guest already asks the owner at once; others wait for an admin. Raises Http404 for a dataset that the portal does
+    not see, and Refused.
     """
     peer = rows.locked(peer)
+    if peer.state != Peer.State.ACTIVE:  # since the call was let in
+        raise Http404
     person, dataset = given["person"], offered(peer, given["dataset"])
     item = peer.admissions.filter(remote_id=person["id"], dataset=dataset).first()
-    if item is None or item.key != given["key"]:
+    if item is None or (item.key != given["key"] and item.state != State.WAITING):
         _ask(peer, dataset, item, given)
     return standing(peer, person["id"], dataset.pk)
 
@@ -76,8 +79,7 @@ def _ask(peer: Peer, dataset: Dataset, item: Admission | None, given: dict[str, 
     if guest is not None and not guest.takes_part:
         raise Refused(SHUT_OUT)
     item = item or Admission(peer=peer, remote_id=person["id"], dataset=dataset)
-    is_new = item.state != State.WAITING or item.created_at is None
-    if guest is None and is_new and (why := guest_rules.may_wait(peer)):
+    if guest is None and (why := guest_rules.may_wait(peer)):
         raise Refused(why)
     item.key, item.name, item.told_email = (
         given["key"],

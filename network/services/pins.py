@@ -12,7 +12,8 @@ from network.models import Peer, PeerKey
 def pin(peer: Peer, text: str, card: Card, *, ends_old_keys: bool = False) -> None:
     """Set the card of a locked portal and pin its keys; the caller saves the row.
 
-    Keys that the card no longer names end after the overlap, or at once with `ends_old_keys`.
+    Keys that the card no longer names end after the overlap, or at once with `ends_old_keys`. Whatever the card says,
+    no key but the present one counts for longer than the overlap.
     """
     now = timezone.now()
     peer.card, peer.card_expires_at = text, _moment(card.expires)
@@ -23,7 +24,7 @@ def pin(peer: Peer, text: str, card: Card, *, ends_old_keys: bool = False) -> No
     for public, row in known.items():
         _end(row, named.get(public), latest)
     PeerKey.objects.bulk_create(
-        PeerKey(peer=peer, public=key.public, since=min(_moment(key.since), now), until=_until(key))
+        PeerKey(peer=peer, public=key.public, since=min(_moment(key.since), now), until=_until(key, now))
         for public, key in named.items()
         if public not in known
     )
@@ -33,7 +34,7 @@ def _end(row: PeerKey, named: CardKey | None, latest: datetime) -> None:
     """Let a pinned key end when the card says so, at most at `latest`. A key that has ended never counts again."""
     if named is not None and named.until is None and row.until is None:
         return
-    ends = [latest, row.until, _until(named) if named else None]
+    ends = [latest, row.until, _until(named, latest) if named else None]
     row.until = min(each for each in ends if each is not None)
     row.save(update_fields=["until"])
 
@@ -49,8 +50,8 @@ def fingerprint(peer: Peer) -> str:
     return cards.fingerprint(card) if card else ""
 
 
-def _until(key: CardKey) -> datetime | None:
-    return None if key.until is None else _moment(key.until)
+def _until(key: CardKey, now: datetime) -> datetime | None:
+    return None if key.until is None else min(_moment(key.until), now + KEY_OVERLAP)
 
 
 def _moment(seconds: int) -> datetime:

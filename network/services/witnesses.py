@@ -35,6 +35,8 @@ RETRY = timedelta(minutes=10)
 """How long a smaller checkpoint than the last may still be a call that was late."""
 KEPT = 200
 """Checkpoints of a log that are kept, to compare them with what other witnesses have signed."""
+MOST_LOGS = 20
+"""Logs of one portal that are signed, one after another: each restore begins one."""
 TOLD, LOGS_TOLD = 12, 16
 """Checkpoints of each log, and logs, that are told to another portal."""
 MISSING = "Part of this portal's log is missing. Nothing is answered automatically."
@@ -73,6 +75,8 @@ def cosign(peer: Peer, old: int, proof: Sequence[bytes], note: str) -> tuple[not
         if last and (kind := _fault(last, found, proof, claims=old)):
             _raise_alarm(locked, kind, last, note, shown_by=str(locked))
         is_alarmed = _is_alarmed(locked, found.origin)
+        if last is None:
+            _take_up(locked)
         if not is_alarmed and old == (last.size if last else 0) <= found.size:
             return _signed(locked, found, note)
     if is_alarmed:
@@ -82,13 +86,20 @@ def cosign(peer: Peer, old: int, proof: Sequence[bytes], note: str) -> tuple[not
     raise Ahead(last)
 
 
-def told() -> list[str]:
-    """Return the notes that this portal has signed of its peers' logs, the newest of each."""
+def told(to: Peer) -> list[str]:
+    """Return the notes that this portal has signed of its peers' logs, the last of each, those of the asker first."""
+    others = Peer.objects.active().exclude(pk=to.pk).order_by("pk")
     notes_told: list[str] = []
-    for each in Peer.objects.active().order_by("pk")[:LOGS_TOLD]:
-        signed = SignedCheckpoint.objects.filter(peer=each)
+    for each in (to, *others[: LOGS_TOLD - 1]):
+        signed = SignedCheckpoint.objects.filter(peer=each).order_by("-at", "-size")
         notes_told.extend(signed.values_list("note", flat=True)[:TOLD])
     return notes_told
+
+
+def _take_up(peer: Peer) -> None:
+    """Raise Refused if a locked peer has had too many logs for another one to be signed."""
+    if SignedCheckpoint.objects.filter(peer=peer).values("origin").distinct().count() >= MOST_LOGS:
+        raise Refused(f"This portal has signed {MOST_LOGS} logs of yours, and signs no other one.")
 
 
 def own_key() -> notes.Key | None:
@@ -226,7 +237,7 @@ def _compared(teller: Peer, text: str) -> bool:
         if bytes(known.root) != found.root and _is_of(known.peer, text):
             with transaction.atomic():
                 _raise_alarm(known.peer, LogAlarm.Kind.SPLIT, known, text, shown_by=str(teller))
-    return bool(same) or _own(teller, text)
+    return _own(teller, text) or bool(same)
 
 
 def _own(teller: Peer, text: str) -> bool:
@@ -330,7 +341,7 @@ def _raise_alarm(
     )
     if created:
         log.record("network.alarm.raised", by=SYSTEM, on=alarm, kind=kind, origin=known.origin)
-        _tell_overseers(f"{alarm.get_kind_display()}: {known.origin}.", "/network/alarms/")
+        _tell_overseers(f"{alarm.get_kind_display()}: {known.origin} of {peer}.", "/network/alarms/")
 
 
 def _tell_overseers(text: str, url: str) -> None:

@@ -311,6 +311,7 @@ def test_whose_calls_are_not_passed_on(
     [
         {"status": 200, "headers": {}, "content": "no base64!"},
         {"status": 999, "headers": {}, "content": ""},
+        {"status": 302, "headers": {"Location": "https://c.example/"}, "content": ""},
         {"status": 200, "headers": {"ETag": 1}, "content": None},
         {"status": 200, "content": ""},
         {},

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.http import Http404
 from django.test import Client
 from django.urls import reverse
 
@@ -12,10 +13,11 @@ from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from datasets import services as dataset_services
 from datasets.models import AccessRequest, Dataset
-from network import guest_rules
-from network.models import Admission, Peer
-from network.services import guests
+from network import guest_documents, guest_rules
+from network.models import Admission, Listing, Peer
+from network.services import guests, peers
 from tests import make
+from tests.makers import catalogues
 from tests.network.portals import Portal
 
 pytestmark = pytest.mark.django_db
@@ -36,9 +38,16 @@ def asking(about: Dataset, **changes: Any) -> dict[str, Any]:
     }
 
 
+def listed(**fields: Any) -> Dataset:
+    """A dataset that every portal sees."""
+    made = make.dataset(**fields)
+    catalogues.listing(made)
+    return made
+
+
 @pytest.fixture
 def dataset() -> Dataset:
-    return make.dataset()
+    return listed()
 
 
 @pytest.fixture
@@ -98,9 +107,33 @@ def test_the_same_call_sent_again_does_nothing(other: Portal, client: Client, da
     assert (item.purpose, item.state_reason, item.decided_by) == ("As agreed with your director.", "", None)
 
 
+def test_whom_an_admin_reads_of_is_not_exchanged_and_admins_are_told_once(
+    other: Portal, client: Client, dataset: Dataset, waiting: Admission
+):
+    admin = make.admin()
+    told = Notification.objects.count()
+    for number in range(3):
+        person = {"name": "Di Rector", "mail": f"d{number}@b.example"}
+        said = other.calls(client, "POST", "/net/1/guests", asking(dataset, person=person, purpose="Else."))
+        assert said.document == {"state": "waiting", "reason": ""}
+    guests.admit(waiting, by=admin)
+    assert User.objects.get(remote_id=MEI).name == "Mei Lin (127.0.0.1)"
+    assert AccessRequest.objects.get().purpose == "How wages grow."
+    asked = Notification.objects.filter(url=reverse("network:guests"))
+    assert (asked.exclude(user=admin).count(), asked.filter(user=admin).count()) == (told, 0)
+
+
+def test_a_portal_that_was_suspended_meanwhile_asks_nothing(peer: Peer, dataset: Dataset):
+    document = guest_documents.read(guest_documents.Asking, asking(dataset))
+    peers.suspend(Peer.objects.get(pk=peer.pk), by=make.admin(), reason="Because.")
+    with pytest.raises(Http404):
+        guests.ask(peer, document)
+    assert not Admission.objects.exists()
+
+
 def test_a_guest_asks_the_owner_of_another_dataset_at_once(other: Portal, client: Client, waiting: Admission):
     guests.admit(waiting, by=make.admin())
-    second = make.dataset()
+    second = listed()
     assert other.calls(client, "POST", "/net/1/guests", asking(second)).document["state"] == "asked"
     assert Admission.objects.get(dataset=second).decided_by is None
     assert AccessRequest.objects.filter(dataset=second).count() == 1
@@ -161,9 +194,11 @@ def test_only_so_many_wait_at_a_time(
 
 
 def test_only_what_the_portal_shows_can_be_asked_for(other: Portal, client: Client, peer: Peer):
-    hidden = make.dataset(discoverable=False)
-    draft = make.dataset(published=False)
-    for dataset in (hidden, draft):
+    hidden, draft = listed(discoverable=False), listed(published=False)
+    nobodys, anothers, frozen = make.dataset(), make.dataset(), listed()
+    catalogues.listing(anothers, Listing.Audience.CHOSEN, catalogues.peer())
+    dataset_services.freeze(frozen, by=frozen.owner, reason="Because.")
+    for dataset in (hidden, draft, nobodys, anothers, frozen):
         assert other.calls(client, "GET", f"/net/1/guests/datasets/{dataset.pk}").status == 404
         assert other.calls(client, "POST", "/net/1/guests", asking(dataset)).status == 404
     nothing = {"person": MEI, "dataset": str(hidden.pk)}
