@@ -14,13 +14,15 @@ from audit.system import SYSTEM
 from audit.tiles import Tiles
 from crypto import notes, tree
 
+MOST = 60
+"""Signatures of witnesses in a note. Verifiers read 64 in all."""
 RECENT = 200
 """Cosignatures among which a receipt looks for the checkpoint that most witnesses have signed."""
 
 
 def note(checkpoint: Checkpoint) -> str:
     """Return the note of a checkpoint with the signatures of its witnesses."""
-    return checkpoint.note + "".join(each.line for each in checkpoint.cosignatures.all())
+    return checkpoint.note + "".join(each.line for each in checkpoint.cosignatures.all()[:MOST])
 
 
 def best_over(index: int) -> Checkpoint | None:

@@ -5,6 +5,7 @@ ciphertext and the tag. The purpose is authenticated too, so that what was seale
 """
 
 import secrets
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,6 +15,14 @@ from django.conf import settings
 
 KEY, NONCE = 32, 12
 """Bytes of each."""
+
+
+class Row(Protocol):
+    """A row of the database with something that is sealed."""
+
+    sealed: Any
+
+    def save(self, *, update_fields: list[str]) -> None: ...
 
 
 class CannotOpen(Exception):
@@ -37,6 +46,16 @@ def unseal(sealed: bytes, purpose: str) -> bytes:
 def is_sealed_now(sealed: bytes, purpose: str) -> bool:
     """Return whether the present secret key opens it; if only an earlier one does, seal it again."""
     return _opened(sealed, purpose, settings.SECRET_KEY) is not None
+
+
+def opened(row: Row, purpose: str) -> bytes:
+    """Open the column `sealed` of a row, and seal it anew if an earlier secret key had. Raises CannotOpen."""
+    sealed = bytes(row.sealed)
+    content = unseal(sealed, purpose)
+    if not is_sealed_now(sealed, purpose):
+        row.sealed = seal(content, purpose)
+        row.save(update_fields=["sealed"])
+    return content
 
 
 def _opened(sealed: bytes, purpose: str, secret: str) -> bytes | None:

@@ -32,6 +32,7 @@ may_call_elsewhere = may_ask_elsewhere
 
 def may_wait(peer: Peer) -> str | None:
     """Why no more people of this portal may wait for an admin."""
-    if peer.admissions.filter(state=Admission.State.WAITING).count() < MOST_WAITING:
+    waiting = peer.admissions.filter(state=Admission.State.WAITING)
+    if waiting.values("remote_id").distinct().count() < MOST_WAITING:
         return None
     return f"{MOST_WAITING} people of your portal wait for an admin of this one already. Try again later."

@@ -199,18 +199,13 @@ def _counting(now: datetime) -> list[IdentityKey]:
 
 def _opened(key: IdentityKey) -> Ed25519PrivateKey:
     """Open a key, and seal it again after a change of the secret key."""
-    sealed = bytes(key.sealed)
     try:
-        content = sealing.unseal(sealed, PURPOSE)
+        return Ed25519PrivateKey.from_private_bytes(sealing.opened(key, PURPOSE))
     except sealing.CannotOpen as lost:
         raise Conflict(
             "The key of this portal cannot be opened: WEIR_SECRET_KEY is not the one that it was sealed with. Give the "
             "earlier one in WEIR_OLD_SECRET_KEYS, or use the recovery key."
         ) from lost
-    if not sealing.is_sealed_now(sealed, PURPOSE):
-        key.sealed = sealing.seal(content, PURPOSE)
-        key.save(update_fields=["sealed"])
-    return Ed25519PrivateKey.from_private_bytes(content)
 
 
 def _is_due(identity: Identity) -> bool:
@@ -229,6 +224,7 @@ def _sign(identity: Identity) -> None:
     """Sign a card with the next number. The identity is locked."""
     now = timezone.now()
     identity.sequence += 1
+    IdentityKey.objects.filter(until__lt=now).update(sealed=b"")  # nothing is signed with them any more
     expires = int(now.timestamp()) + cards.CARD_SECONDS
     card = _card(identity, now, sequence=identity.sequence, expires=expires)
     identity.card = cards.signed(card, _opened(IdentityKey.objects.get(until=None)))

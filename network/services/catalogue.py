@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import ProtectedError
 from django.utils import timezone
 
 from common.errors import Refused
@@ -74,16 +73,9 @@ def _store(peer: Peer, told: Iterable[Mapping[str, Any]], now: datetime) -> None
 
 
 def _forget(peer: Peer) -> None:
-    """Delete what has been gone for longest and exceeds the limit, unless somebody here has asked for it."""
-    oldest = RemoteDataset.objects.filter(peer=peer, gone_at__isnull=False).order_by("-gone_at", "pk")[
-        MOST_GONE:
-    ]
-    for item in oldest:
-        try:
-            with transaction.atomic():
-                item.delete()
-        except ProtectedError:
-            continue
+    """Delete what has been gone for longest and exceeds the limit."""
+    gone = RemoteDataset.objects.filter(peer=peer, gone_at__isnull=False).order_by("-gone_at", "pk")
+    RemoteDataset.objects.filter(pk__in=list(gone.values_list("pk", flat=True)[MOST_GONE:])).delete()
 
 
 def mock_of(dataset: RemoteDataset, table: str) -> bytes:

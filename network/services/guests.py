@@ -92,7 +92,7 @@ def _ask(peer: Peer, dataset: Dataset, item: Admission | None, given: dict[str, 
     item.decided_by, item.decided_at = None, None if guest is None else timezone.now()
     item.save()
     log.record(
-        "network.guest.ask", by=User.objects.system(), on=item, dataset_id=dataset.pk, portal=peer.url,
+        "network.guest.arrive", by=User.objects.system(), on=item, dataset_id=dataset.pk, portal=peer.url,
         told_email=item.told_email,
     )  # fmt: skip
     if guest is None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import current_app
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -62,7 +63,8 @@ def remove(peer: Peer, *, by: User, reason: str) -> Peer:
     peer = rows.locked(peer)
     reason = written_reason(reason)
     require(rules.may_remove, by, peer)
-    peer.keys.filter(until=None).update(until=timezone.now())
+    now = timezone.now()
+    peer.keys.filter(Q(until=None) | Q(until__gt=now)).update(until=now)
     to_state(peer, State.REMOVED, by=by, action="remove", reason=reason)
     guests.shut_out(peer, by=by, reason=reason)
     notifications.removed(peer, by=by)

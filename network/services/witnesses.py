@@ -88,7 +88,7 @@ def cosign(peer: Peer, old: int, proof: Sequence[bytes], note: str) -> tuple[not
 
 def told(to: Peer) -> list[str]:
     """Return the notes that this portal has signed of its peers' logs, the last of each, those of the asker first."""
-    others = Peer.objects.active().exclude(pk=to.pk).order_by("pk")
+    others = Peer.objects.active().exclude(pk=to.pk).order_by("?")  # in time, each hears of all
     notes_told: list[str] = []
     for each in (to, *others[: LOGS_TOLD - 1]):
         signed = SignedCheckpoint.objects.filter(peer=each).order_by("-at", "-size")
@@ -180,7 +180,7 @@ def _signer() -> tuple[notes.Key, Ed25519PrivateKey]:
         )
         row = WitnessKey.objects.get()
     try:
-        return row.key, Ed25519PrivateKey.from_private_bytes(sealing.unseal(bytes(row.sealed), PURPOSE))
+        return row.key, Ed25519PrivateKey.from_private_bytes(sealing.opened(row, PURPOSE))
     except sealing.CannotOpen as lost:
         raise Refused(
             "This portal cannot open its key as a witness. Its host has to restore the secret key."

@@ -89,14 +89,14 @@ def test_somebody_asks_is_admitted_and_is_granted_access(
     grant = dataset.grants.get()
     dataset_services.revoke_access(grant, by=dataset.owner, reason="The study is over.")
     assert state(other, client, dataset) == {"state": "ended", "reason": "The study is over."}
-    assert Entry.objects.get(action="network.guest.ask").detail["portal"] == other.url
+    assert Entry.objects.get(action="network.guest.arrive").detail["portal"] == other.url
 
 
 def test_the_same_call_sent_again_does_nothing(other: Portal, client: Client, dataset: Dataset, peer: Peer):
     document = asking(dataset)
     for _ in range(2):
         assert other.calls(client, "POST", "/net/1/guests", document).document["state"] == "waiting"
-    assert Entry.objects.filter(action="network.guest.ask").count() == 1
+    assert Entry.objects.filter(action="network.guest.arrive").count() == 1
     item = Admission.objects.get()
     guests.refuse(item, by=make.admin(), reason="Nobody knows them.")
     answered = other.calls(client, "POST", "/net/1/guests", document).document

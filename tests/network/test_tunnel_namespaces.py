@@ -161,7 +161,8 @@ def test_members_alone_reach_a_service_in_the_tunnel(service: Host, hosts: list[
     assert not third.reaches(inside, seconds=3)
     assert second.reaches(inside, seconds=10)
 
-    service.apply([second.member, third.member])
+    unknown = Member(os.urandom(32), Endpoint("nowhere.invalid", PORT))  # it keeps nobody out and nobody in
+    service.apply([unknown, second.member, third.member])
     assert third.reaches(inside, seconds=20)
 
 
