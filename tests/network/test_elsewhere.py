@@ -17,6 +17,7 @@ from accounts.models import Notification, User
 from accounts.services import suspend
 from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
+from network import guest_notifications
 from network.models import AskedElsewhere, Peer
 from network.services import elsewhere
 from network.services.elsewhere import PortalUnreachable, Wish
@@ -172,6 +173,17 @@ def test_the_person_is_notified_of_what_is_new(other: Portal, peer: Peer, mei: U
     ]
     look_after_askings()
     assert len(sent(other, "/state")) == 3  # what is granted is looked after once an hour
+
+
+def test_a_portal_that_changes_its_mind_all_the_time_fills_no_mailbox(
+    other: Portal, peer: Peer, mei: User, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(guest_notifications, "MOST_TOLD", 2)
+    item = elsewhere.ask(peer, DATASET, WISH, by=mei)
+    for state in ("asked", "waiting") * 3:
+        says(other, state)
+        assert elsewhere.refresh(item).state == state
+    assert Notification.objects.filter(user=mei).count() == 2
 
 
 def test_a_portal_that_fails_does_not_hold_up_the_others(
@@ -379,12 +391,12 @@ def test_terms_are_shown_and_accepted_on_the_page(other: Portal, peer: Peer, mei
     other.answers["GET", f"/net/1/guests/datasets/{DATASET}"] = lambda _: {
         "title": "Wages of B",
         "terms": 2,
-        "terms_text": "Do no harm. <script>alert(1)</script>",
+        "terms_text": "Do no harm. <script>alert(1)</script> [More](https://c.example/)",
     }
     client.force_login(mei)
     ask = reverse("network:ask_elsewhere", args=[peer.pk, DATASET])
     text = client.get(ask).content.decode()
-    assert ("Do no harm." in text, "<script>alert" in text) == (True, False)
+    assert ("Do no harm." in text, "<script>alert" in text, 'href="https://c' in text) == (True, False, False)
     given = {"purpose": "x", "outputs": "y", "agreed": "on", "terms": "2"}
     assert client.post(ask, given).status_code == 400
     assert client.post(ask, {**given, "accepts": "on", "terms": "1"}).status_code == 400
