@@ -29,10 +29,6 @@ SECONDS = 5.0
 PATH = re.compile(r"/[A-Za-z0-9._~/-]*(?:\?[A-Za-z0-9._~=&%/-]*)?")
 """A path and query that the other portal sees as they were signed."""
 NOT_MODIFIED = 304
-OF_THE_PORTAL = frozenset(
-    {"address", "connection", "certificate", "unknown", "unsigned", "clock", "slow", "failed"}
-)
-"""Kinds of trouble that any other call would have as well."""
 CLOCKS = 3600
 """Seconds by which the card of a portal may expire too late, because its clock is ahead."""
 
@@ -111,7 +107,7 @@ def call(  # noqa: PLR0913 -- what a request has
         signature = _verified(peer, answer, moment)
         reply = Reply(answer.status_code, _document(peer, answer), answer.body, answer.headers)
     except Unreachable as bad:
-        if bad.kind in OF_THE_PORTAL:  # others tell of this one call, such as one that was given little time
+        if (limit, seconds) == (LIMIT, SECONDS):  # a call that takes more room or time tells of itself alone
             note(peer, tried_at=timezone.now(), trouble=str(bad)[:300])
         raise
     noted: dict[str, Any] = {"clock_offset": round(signature.created + 0.5 - moment, 1)}

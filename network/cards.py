@@ -131,7 +131,7 @@ def signed(card: Card, private: Ed25519PrivateKey) -> str:
 
 
 def read(text: str) -> Card:
-    """Read a card that one of its own keys signed: one that counted when the card was signed.
+    """Read a card that its present key signed. So whoever has compared the fingerprint knows all that it says.
 
     Raises ValueError with a sentence that says what is wrong. Whether it has expired is for the caller.
     """
@@ -169,7 +169,8 @@ def follows(new: Card, *, keys: Collection[bytes], recovery: bytes, epoch: int, 
         raise ValueError(f"The card of {new.name} is older than one that was here before.")
     if (new.epoch, new.sequence) == (epoch, sequence):
         return Succession.SAME
-    if new.epoch == epoch and not sequence < new.sequence <= sequence + MAX_LEAP:
+    least = sequence if new.epoch == epoch else 0  # whoever stole a key may have raised the number
+    if not least < new.sequence <= sequence + MAX_LEAP:
         raise ValueError(
             f"The card of {new.name} has the number {new.sequence}, which does not follow {sequence}."
         )
@@ -199,8 +200,8 @@ def _read(document: dict[str, Any]) -> Card:
     if not named:
         raise ValueError("it is signed with a key that it does not name")
     signed_at = card.expires - CARD_SECONDS
-    if not any(key.since <= signed_at and (key.until is None or signed_at < key.until) for key in named):
-        raise ValueError("the key that signed it did not count at that time")
+    if named[0].until is not None or named[0].since > signed_at:
+        raise ValueError("the key that signed it is not its present key, or was not at that time")
     if not _is_signed(named[0].public, outer.octets("signature", SIGNATURE), _signable(document["card"])):
         raise ValueError("its signature does not fit")
     return card

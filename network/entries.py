@@ -6,6 +6,7 @@ Whatever a peer sends is text for people. Nothing in it is followed, and control
 import hashlib
 import re
 import sys
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,17 +31,19 @@ MOST_WORDS = 20_000
 LONGEST_TEXT = 20_000
 LARGEST = 2**63 - 1
 NAME = r"\A[a-z][a-z0-9_]{0,62}\Z"
-ODD = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tabs and ends of lines
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of text round
-    "\u2028\u2029\ud800-\udfff]"
-)
-"""Characters that no entry has."""
+CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""Categories of characters, and directions, that no entry has: controls, and what turns the direction of text round."""
 DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?")
 LINE_ENDS = re.compile("[\t\n]")
 
 T = TypeVar("T")
 Many = serializers.ListSerializer[Any]
+
+
+def _is_odd(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return (kind in CONTROL and character not in "\t\n") or unicodedata.bidirectional(character) in TURNS
 
 
 class Unreadable(Refused):
@@ -55,7 +58,7 @@ class Text(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         text: str = super().to_internal_value(data)
-        if ODD.search(text):
+        if any(map(_is_odd, text)):
             raise serializers.ValidationError("It has a control character.")
         return text
 
@@ -116,7 +119,7 @@ class Category(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> str | int:
         if type(data) is int and abs(data) <= LARGEST:
             return data
-        if type(data) is str and not ODD.search(data):
+        if type(data) is str and not any(map(_is_odd, data)):
             return data
         raise serializers.ValidationError("It is neither a text nor a whole number.")
 
@@ -199,7 +202,7 @@ class Automatic(Body):
     delta = Number(least=1e-300, most=1)
 
 
-class Entry(Body):
+class CatalogueEntry(Body):
     """One dataset."""
 
     id = Id()
@@ -217,7 +220,7 @@ class Entry(Body):
 class CatalogueBody(Body):
     """What a portal shows another one. `left_off`: how many datasets did not fit."""
 
-    datasets: Many = serializers.ListSerializer(child=Entry(), max_length=MOST_DATASETS)
+    datasets: Many = serializers.ListSerializer(child=CatalogueEntry(), max_length=MOST_DATASETS)
     left_off = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
 
 
@@ -268,7 +271,8 @@ def cleaned(value: T) -> T:
     if isinstance(value, float):
         return repr(value)  # type: ignore[return-value]
     if isinstance(value, str):
-        return ODD.sub(" ", value.replace("\r\n", "\n").replace("\r", "\n"))  # type: ignore[return-value]
+        lines = value.replace("\r\n", "\n").replace("\r", "\n")
+        return "".join(" " if _is_odd(each) else each for each in lines)  # type: ignore[return-value]
     if isinstance(value, Mapping):
         return {name: cleaned(each) for name, each in value.items()}  # type: ignore[return-value]
     if isinstance(value, list | tuple):

@@ -13,7 +13,6 @@ urlpatterns = [
     path("", include("datasets.api.urls")),
     path("", include("network.api.urls")),
     path("", include("privacy.api.urls")),
-    path("", include("network.api.urls")),
     path("", include("requests_app.api.urls")),
     path("datasets/<uuid:pk>/template/", template.CodeTemplate.as_view(), name="dataset_template"),
     path("inbox/", inbox.Inbox.as_view(), name="inbox"),

@@ -137,6 +137,8 @@ ORDINARY = {
     "datasets:withdraw": GIVES_UP,
     "calls:add_checkpoint": SIGNED,
     "calls:api": SIGNED,
+    "calls:catalogue": SIGNED,
+    "calls:catalogue_mock": SIGNED,
     "calls:seen": SIGNED,
     "calls:witness_key": CALLED,
     "calls:guest_dataset": SIGNED,

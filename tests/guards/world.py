@@ -11,7 +11,7 @@ from accounts.services import tokens
 from audit.models import Entry
 from datasets import services as datasets
 from datasets.models import Dataset, Upload
-from network.models import LogAlarm, Peer
+from network.models import LogAlarm
 from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
@@ -62,8 +62,8 @@ def world(settings) -> dict[str, UUID]:
     )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
     datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
-    _of_the_network(connected.stranger(f"{MARK} Hospital"), dataset, owner)
-    gone, kinds = _not_listed_any_more(), set(KINDS.values())
+    stranger, gone = _of_the_network(dataset, owner), _not_listed_any_more()
+    kinds = set(KINDS.values())
     found = {
         each.__name__: each._default_manager.first() for each in apps.get_models() if each.__name__ in kinds
     }
@@ -71,7 +71,7 @@ def world(settings) -> dict[str, UUID]:
     assert [name for name, item in found.items() if item is None] == []
     chosen = {
         "RemoteDataset": gone,
-        "Peer": Peer.objects.get(state="waiting").pk,
+        "Peer": stranger,
         "User": owner.pk,
         "Dataset": dataset.pk,
         "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
@@ -79,13 +79,15 @@ def world(settings) -> dict[str, UUID]:
     return {name: item.pk for name, item in found.items()} | chosen
 
 
-def _of_the_network(peer: Peer, dataset: Dataset, owner: User) -> None:
-    """What there is about another portal, beside its datasets."""
+def _of_the_network(dataset: Dataset, owner: User) -> UUID:
+    """What there is about another portal, which only admins and auditors know of, beside its datasets."""
+    peer = connected.stranger(f"{MARK} Hospital")
     LogAlarm.objects.create(
         peer=peer, kind="split", origin=f"{MARK} log", known=MARK, shown=MARK, shown_by=peer.name
     )
     network_clicks.admission(make.admin(), dataset, peer, f"{MARK} Guest")
     network_clicks.asked_elsewhere(owner, peer, f"{MARK} there")
+    return peer.pk
 
 
 def _not_listed_any_more() -> UUID:

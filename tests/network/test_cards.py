@@ -156,7 +156,7 @@ def test_spaces_and_another_order_are_another_form() -> None:
             cards.read(other)
 
 
-def test_only_a_key_that_counts_signs_a_card() -> None:
+def test_only_the_present_key_signs_a_card() -> None:
     with pytest.raises(ValueError, match="a key that it does not name"):
         cards.read(forged(by="stranger"))
     with pytest.raises(ValueError, match="its signature does not fit"):
@@ -164,8 +164,17 @@ def test_only_a_key_that_counts_signs_a_card() -> None:
     for since, until in ((NOON + 1, None), (NOON - 10, NOON)):
         keys = (CardKey(public_key("first"), since, until), CardKey(public_key("other"), 0, NOON))
         keys = keys if until is None else (keys[0], CardKey(public_key("other"), 0, None))
-        with pytest.raises(ValueError, match="did not count at that time"):
+        with pytest.raises(ValueError, match="not its present key, or was not"):
             signed(keys=keys)
+
+
+def test_nobody_adds_a_key_to_a_card_that_shows_anothers_fingerprint() -> None:
+    honest = card()
+    thiefs = CardKey(public_key("thief"), NOON - 5000, NOON + 5000)
+    forged_one = replace(honest, keys=(*honest.keys, thiefs))
+    assert cards.fingerprint(forged_one) == cards.fingerprint(honest)
+    with pytest.raises(ValueError, match="not its present key"):
+        cards.signed(forged_one, private_key("thief"))
 
 
 def test_a_card_has_one_present_key_and_each_key_once() -> None:
@@ -231,6 +240,7 @@ def test_a_newer_card_keeps_its_keys_or_has_them_vouched_for() -> None:
             card("second", epoch=2, sequence=8, vouchers=(voucher("second", by="recovery", epoch=1),)),
             "nobody vouches for",
         ),
+        (card("second", epoch=2, sequence=1008), "does not follow 7"),
         (card("recovery", epoch=2, sequence=8), "nobody vouches for"),
     ],
 )
@@ -250,6 +260,7 @@ def test_the_recovery_key_alone_begins_an_epoch() -> None:
     assert (
         following(card("second", epoch=2, sequence=8, vouchers=begun), sequence=5000) is Succession.RECOVERED
     )
+    assert following(card("second", epoch=2, sequence=1, vouchers=begun)) is Succession.RECOVERED
     later = (*begun, voucher("third", by="second", epoch=2))
     assert following(card("third", epoch=2, sequence=8, vouchers=later)) is Succession.RECOVERED
     with pytest.raises(ValueError, match="nobody vouches for"):

@@ -348,7 +348,7 @@ def test_the_api_lists_and_reads_them(other: Portal, remote: RemoteDataset, clie
     client.force_login(make.scientist())
     (listed,) = client.get("/api/v1/network/datasets/?text=wages").json()["items"]
     assert listed["portal"] == {"id": str(remote.peer_id), "name": "Hospital B", "url": other.url}
-    assert (listed["name"], listed["remote_id"], listed["institution"]) == (
+    assert (listed["name"], listed["dataset"]["id"], listed["institution"]) == (
         "wages_north",
         ONE,
         "Institute of the North",

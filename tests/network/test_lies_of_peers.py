@@ -24,8 +24,8 @@ from tests import make
 from tests.makers import catalogues
 from tests.makers import network as connected
 from tests.makers.audit import checkpoint
+from tests.network.logs import SEEN, Log, forget, known, sign
 from tests.network.portals import Portal
-from tests.network.test_witnesses import SEEN, Log, forget, known, sign
 
 pytestmark = pytest.mark.django_db
 LAST_YEAR = 253_402_300_799
@@ -194,7 +194,7 @@ def test_names_whose_servers_do_not_answer_leave_room_for_others(monkeypatch: py
             release.wait(20)
         return [(2, 1, 6, "", ("93.184.215.14", 0))]
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lookup)
+    monkeypatch.setattr("network.addresses.socket.getaddrinfo", lookup)
     waiting = [threading.Thread(target=_resolve, args=(f"https://slow{n}.example",)) for n in range(8)]
     try:
         for each in waiting:

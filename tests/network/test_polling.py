@@ -109,6 +109,17 @@ def test_after_a_recovery_old_keys_end_at_once_and_admins_are_alerted(other):
     assert Entry.objects.filter(object_id=str(peer.pk), action="network.peer.recovered").count() == 1
 
 
+def test_whoever_stole_a_key_cannot_raise_the_number_out_of_reach_of_the_recovery_key(other):
+    peer = known(other)
+    for _ in range(3):
+        show(other, sequence=polled(peer).sequence + 1000)
+    assert polled(peer).sequence == 3001
+    other.recover()
+    show(other)
+    assert (polled(peer).epoch, polled(peer).sequence, polled(peer).card_trouble) == (2, other.sequence, "")
+    assert counting(peer)[other.public]
+
+
 def test_keys_from_before_a_recovery_suspend(other):
     """Whoever shows them has them, and is not the portal."""
     admin = make.admin()

@@ -1,87 +1,31 @@
 """Portals as witnesses: what is signed, what raises an alarm, and what a liar can do."""
 
-import base64
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pgtrigger
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Notification
-from audit import witnesses as own_log
-from audit.models import Checkpoint, Cosignature, Entry, MissingCheckpoint
 from common.errors import Conflict, Denied, Refused
-from crypto import notes, tree
+from crypto import notes
 from crypto.tree import MAX_LEAVES
-from network import calls
 from network.models import LogAlarm, Peer, SignedCheckpoint, WitnessKey
 from network.services import witnesses
 from network.services.witnesses import Ahead, Alarmed
 from tests import make
-from tests.makers.audit import checkpoint
+from tests.network.logs import ADD, SEEN, Log, alarm, known, request, sign
 from tests.network.portals import Portal
 
 pytestmark = pytest.mark.django_db
-ADD, SEEN = "/net/1/log/add-checkpoint", "/net/1/log/seen"
-
-
-class Log:
-    """Another portal's log, which its tests can grow, fork and cut short."""
-
-    def __init__(self, portal: Portal, leaves: int = 0) -> None:
-        self.portal, self.private = portal, Ed25519PrivateKey.generate()
-        self.origin = f"{portal.url.partition('://')[2]}/log/1"
-        self.key = notes.public_key(self.origin, self.private)
-        self.tiles: dict[tree.Place, bytes] = {}
-        self.size = 0
-        self.grow(leaves)
-
-    def _read(self, level: int, number: int) -> bytes:
-        return self.tiles.get((level, number), b"")
-
-    def grow(self, leaves: int, tint: bytes = b"") -> "Log":
-        fresh = [
-            tree.leaf_hash(bytes(32), tint + bytes([n % 256])) for n in range(self.size, self.size + leaves)
-        ]
-        self.tiles |= tree.append(self._read, self.size, fresh)
-        self.size += leaves
-        return self
-
-    def fork(self) -> "Log":
-        """The same log with the same key, which goes on otherwise."""
-        other = Log(self.portal)
-        other.private, other.key, other.size, other.tiles = (
-            self.private,
-            self.key,
-            self.size,
-            dict(self.tiles),
-        )
-        return other
-
-    def note(self, *, by: Ed25519PrivateKey | None = None, origin: str = "") -> str:
-        found = notes.Checkpoint(origin or self.origin, self.size, tree.root(self._read, self.size))
-        return f"{found.text}\n{notes.sign(found.text, origin or self.origin, by or self.private)}"
-
-    def proof(self, old: int) -> list[bytes]:
-        return [] if old in {0, self.size} else tree.consistency(self._read, old, self.size)
 
 
 @pytest.fixture
 def other(portals: Callable[..., Portal]) -> Portal:
     return portals("Hospital B")
-
-
-def known(portal: Portal, log: Log, **fields: Any) -> Peer:
-    """Make a portal and the key of its log known here."""
-    return portal.peer(card=portal.card_text(log_origin=log.origin, log_key=log.key.text), **fields)
-
-
-def sign(peer: Peer, log: Log, old: int) -> tuple[notes.Key, str]:
-    return witnesses.cosign(peer, old, log.proof(old), log.note())
 
 
 def test_a_log_that_grows_is_signed_each_time(other: Portal):
@@ -107,13 +51,6 @@ def test_who_begins_elsewhere_is_told_from_where_to_go_on(other: Portal):
     assert ahead.value.last is not None
     assert ahead.value.last.size == 74
     assert not LogAlarm.objects.exists()
-
-
-def alarm(kind: str) -> LogAlarm:
-    found = LogAlarm.objects.get()
-    assert found.kind == kind
-    assert Entry.objects.filter(action="network.alarm.raised", object_id=str(found.pk)).count() == 1
-    return found
 
 
 @pytest.mark.parametrize("more", [0, 1, 500])
@@ -213,13 +150,6 @@ def test_only_the_key_in_the_card_counts(other: Portal):
         sign(peer, log, 0)
 
 
-def request(log: Log, old: Any = 0, **changes: Any) -> dict[str, Any]:
-    proof = [
-        base64.b64encode(each).decode() for each in log.proof(old if isinstance(old, int) and old > 0 else 0)
-    ]
-    return {"old": old, "proof": proof, "checkpoint": log.note(), **changes}
-
-
 def test_a_peer_has_its_log_signed_by_a_call(other: Portal, client: Client):
     log = Log(other, 64)
     known(other, log)
@@ -270,136 +200,6 @@ def test_only_active_peers_are_served(other: Portal, client: Client):
                 method, path, call.body, content_type="application/json", headers=call.headers
             )
             assert (answer.status_code, "signature" in answer.headers) == (404, False)
-
-
-class Witness:
-    """Another portal that signs this one's log as this one signs others'."""
-
-    def __init__(self, portal: Portal) -> None:
-        self.portal, self.private = portal, Ed25519PrivateKey.generate()
-        self.name = portal.url.partition("://")[2]
-        self.last: notes.Checkpoint | None = None
-        self.note = ""
-        portal.answers["POST", ADD] = self.answer
-
-    def answer(self, document: dict[str, Any]) -> Any:
-        found = notes.checkpoint(notes.opened(document["checkpoint"])[0])
-        if document["old"] != (self.last.size if self.last else 0):
-            return 409, {"size": self.last.size if self.last else 0, "note": self.note}
-        if self.last:
-            steps = [base64.b64decode(each) for each in document["proof"]]
-            assert tree.verify_consistency(self.last.size, self.last.root, found.size, found.root, steps)
-        self.last, self.note = found, document["checkpoint"]
-        key = notes.public_key(self.name, self.private, notes.COSIGNATURE)
-        return {"key": key.text, "line": notes.cosign(found.text, self.name, self.private, 1_800_000_000)}
-
-
-def test_this_portals_log_is_signed_by_its_peers(other: Portal):
-    peer, witness = other.peer(), Witness(other)
-    first = checkpoint()
-    assert witnesses.submit(peer)
-    assert not witnesses.submit(peer)
-    second = checkpoint()
-    assert witnesses.submit(peer)
-    assert list(Cosignature.objects.values_list("checkpoint_id", flat=True)) == [first.size, second.size]
-    assert own_log.note(second).count("— ") == 2
-    witness.last, witness.note = None, ""  # it was restored from an old backup
-    third = checkpoint()
-    assert witnesses.submit(peer)
-    assert Cosignature.objects.filter(checkpoint=third).exists()
-
-
-def forget(signed: Checkpoint) -> None:
-    """Take a checkpoint out of the database, as a restore of an earlier backup would."""
-    with pgtrigger.ignore():
-        Cosignature.objects.filter(checkpoint=signed).delete()
-        signed.delete()
-
-
-def test_this_portal_finds_out_that_its_own_log_is_shorter(other: Portal):
-    peer, witness = other.peer(), Witness(other)
-    checkpoint()
-    newest = checkpoint()
-    assert witnesses.submit(peer)
-    forget(newest)
-    with pytest.raises(Refused, match="leaves of this log, which has"):
-        witnesses.submit(peer)
-    assert own_log.missing() == MissingCheckpoint.objects.get()
-    assert witness.last is not None
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {}, {"key": 5, "line": 5}, {"key": "", "line": ""}, {"key": "a+00000000+AAAA", "line": "x"},
-        (409, {}), (409, {"size": 5, "note": 7}), (409, {"size": 5, "note": "no note"}), (403, {"detail": "No."}),
-        (409, {"size": 0, "note": ""}),
-    ],
-)  # fmt: skip
-def test_a_witness_that_answers_rubbish_changes_nothing(other: Portal, answer: Any):
-    peer = other.peer()
-    checkpoint()
-    other.answers["POST", ADD] = lambda _: answer
-    if answer == (409, {"size": 0, "note": ""}):
-        assert not witnesses.submit(peer)
-    else:
-        with pytest.raises(Refused):
-            witnesses.submit(peer)
-    assert not Cosignature.objects.exists()
-    assert own_log.missing() is None
-
-
-def test_a_witness_cannot_sign_in_anothers_name(other: Portal):
-    peer, witness = other.peer(), Witness(other)
-    witness.name = "c.example"
-    checkpoint()
-    with pytest.raises(Refused, match="no signature of its own"):
-        witnesses.submit(peer)
-
-
-def test_two_histories_are_found_when_witnesses_compare(portals: Callable[..., Portal]):
-    logged, teller = portals("Hospital B"), portals("Hospital C")
-    log = Log(logged, 64)
-    peer, third = known(logged, log), teller.peer()
-    fork = log.fork().grow(64, tint=b"!")
-    sign(peer, log.grow(64), 0)
-    teller.answers["GET", SEEN] = lambda _: {
-        "checkpoints": [fork.note(by=Ed25519PrivateKey.generate()), fork.note(), log.note()]
-    }
-    assert witnesses.compare(third) == 3
-    found = alarm("split")
-    assert (found.peer, found.known, found.shown, found.shown_by) == (
-        peer,
-        log.note(),
-        fork.note(),
-        "Hospital C",
-    )
-    with pytest.raises(Alarmed):
-        sign(peer, log.grow(1), 128)
-
-
-@pytest.mark.parametrize("told", [None, "x", [5, None, {}], ["x" * 3000], []])
-def test_a_portal_that_tells_rubbish_raises_no_alarm(other: Portal, told: Any):
-    peer = other.peer()
-    other.answers["GET", SEEN] = lambda _: {"checkpoints": told}
-    if isinstance(told, list):
-        assert witnesses.compare(peer) == 0
-    else:
-        with pytest.raises(calls.Unreachable):
-            witnesses.compare(peer)
-    assert not LogAlarm.objects.exists()
-
-
-def test_a_peer_that_holds_a_checkpoint_of_this_log_tells_it(other: Portal):
-    peer = other.peer()
-    Witness(other)
-    newest = checkpoint()
-    other.answers["GET", SEEN] = lambda _: {"checkpoints": [newest.note]}
-    assert witnesses.compare(peer) == 1
-    assert own_log.missing() is None
-    forget(newest)
-    assert witnesses.compare(peer) == 1
-    assert own_log.missing() is not None
 
 
 def test_an_admin_marks_an_alarm_and_the_log_stays_unsigned(other: Portal, client: Client):
