@@ -140,7 +140,6 @@ ORDINARY = {
     "calls:catalogue": SIGNED,
     "calls:catalogue_mock": SIGNED,
     "calls:seen": SIGNED,
-    "calls:witness_key": CALLED,
     "calls:guest_dataset": SIGNED,
     "calls:guest_state": SIGNED,
     "calls:guests": SIGNED,
