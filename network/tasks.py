@@ -79,7 +79,7 @@ def look_after_askings() -> None:
     elsewhere.look_after()
 
 
-def _for_each_peer(task: Task) -> None:
+def _for_each_peer(task: "Task[[str], None]") -> None:
     if identity.exists():
         for pk in Peer.objects.reachable().values_list("pk", flat=True)[:MOST_PEERS]:
-            task.apply_async([str(pk)], expires=SOON)
+            task.apply_async((str(pk),), expires=SOON)
