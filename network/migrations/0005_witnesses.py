@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('kind', models.CharField(choices=[('shorter', 'The log has become shorter'), ('rewritten', 'The log does not begin with what it was'), ('split', 'Two portals were shown two histories')], max_length=10)),
+                ('kind', models.CharField(choices=[('shorter', 'The log has become shorter'), ('rewritten', 'The log does not begin with what it was'), ('split', 'Two portals were shown two histories'), ('renamed', 'The log goes on under another name')], max_length=10)),
                 ('origin', models.CharField(max_length=200)),
                 ('known', models.TextField()),
                 ('shown', models.TextField()),

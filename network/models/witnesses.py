@@ -64,11 +64,14 @@ class LogAlarm(BaseModel):
         SHORTER = "shorter", "The log has become shorter"
         REWRITTEN = "rewritten", "The log does not begin with what it was"
         SPLIT = "split", "Two portals were shown two histories"
+        RENAMED = "renamed", "The log goes on under another name"
 
     HELP: ClassVar[dict[str, str]] = {
         Kind.SHORTER: "Its database was restored, or entries were removed from its end.",
         Kind.REWRITTEN: "Entries that this portal had signed for were changed or removed.",
         Kind.SPLIT: "Both notes carry the signature of its log. Together they prove it to anybody.",
+        Kind.RENAMED: "What comes is signed as a new log, which need not hold what the old one held. That "
+        "is right after a restore, and hides a log that was rewritten.",
     }
 
     peer = models.ForeignKey(Peer, on_delete=models.PROTECT, related_name="log_alarms")

@@ -58,11 +58,10 @@ def introduce(typed: str, *, by: User, fingerprint: str, compared_with: str) -> 
     if fingerprint != found.fingerprint:
         raise Conflict("The portal's card has changed since you saw it. Look it up and compare it again.")
     with transaction.atomic():
-        peer, new = Peer.objects.known().get_or_create(url=found.url)
-        peer = rows.locked(peer)
-        if peer.state != Peer.State.WAITING:
+        peer, new = _row_for(found)
+        if peer.state not in {Peer.State.WAITING, Peer.State.REMOVED}:
             raise _known()
-        peer.name = found.card.name
+        peer.url, peer.name = found.url, found.card.name
         pins.pin(peer, found.text, found.card)
         _confirmed(peer, by=by, compared_with=compared_with)
         action = "introduce" if new else "confirm"
@@ -76,6 +75,29 @@ def introduce(typed: str, *, by: User, fingerprint: str, compared_with: str) -> 
         )
         peers.poll_soon(peer)
     return peer
+
+
+def _row_for(found: Found) -> tuple[Peer, bool]:
+    """Return the locked row of a portal that is confirmed, and whether it had not introduced itself.
+
+    One that was removed gets its old row back if it has the same recovery key: so its guests, their budgets and what
+    was signed of its log are not begun anew.
+    """
+    waiting = Peer.objects.known().filter(url=found.url).first()
+    earlier = Peer.objects.filter(
+        state=Peer.State.REMOVED, recovery=found.card.recovery, confirmed_at__isnull=False
+    )
+    removed = earlier.order_by("-confirmed_at").first()
+    if removed is None or (waiting and waiting.state != Peer.State.WAITING):
+        peer, new = Peer.objects.known().get_or_create(url=found.url)
+        return rows.locked(peer), new
+    if waiting:
+        rows.locked(waiting).delete()
+    peer = rows.locked(removed)
+    peer.keys.all().delete()  # they had ended; those in the card are pinned anew
+    peer.asked_at = peer.proven_at = peer.recovered_at = peer.suspended_by = None
+    peer.wished, peer.refused, peer.trouble, peer.card_trouble = {}, {}, "", ""
+    return peer, waiting is None
 
 
 def asked(url: str) -> None:

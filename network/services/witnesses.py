@@ -76,7 +76,7 @@ def cosign(peer: Peer, old: int, proof: Sequence[bytes], note: str) -> tuple[not
             _raise_alarm(locked, kind, last, note, shown_by=str(locked))
         is_alarmed = _is_alarmed(locked, found.origin)
         if last is None:
-            _take_up(locked)
+            _take_up(locked, found, note)
         if not is_alarmed and old == (last.size if last else 0) <= found.size:
             return _signed(locked, found, note)
     if is_alarmed:
@@ -96,10 +96,17 @@ def told(to: Peer) -> list[str]:
     return notes_told
 
 
-def _take_up(peer: Peer) -> None:
-    """Raise Refused if a locked peer has had too many logs for another one to be signed."""
-    if SignedCheckpoint.objects.filter(peer=peer).values("origin").distinct().count() >= MOST_LOGS:
+def _take_up(peer: Peer, found: notes.Checkpoint, note: str) -> None:
+    """Begin to sign another log of a locked peer. If it had one before, those who oversee are told.
+
+    Raises Refused if it has had too many.
+    """
+    signed = SignedCheckpoint.objects.filter(peer=peer)
+    if signed.values("origin").distinct().count() >= MOST_LOGS:
         raise Refused(f"This portal has signed {MOST_LOGS} logs of yours, and signs no other one.")
+    before = signed.exclude(origin=found.origin).order_by("-at").first()
+    if before:
+        _raise_alarm(peer, LogAlarm.Kind.RENAMED, before, note, shown_by=str(peer))
 
 
 def own_key() -> notes.Key | None:

@@ -8,7 +8,7 @@ from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from network import calls, cards
 from network.models import Identity, Peer
-from network.services import introductions, polling
+from network.services import introductions, peers, polling
 from network.services import own as services
 from tests import make
 from tests.makers import network as connected
@@ -209,3 +209,26 @@ def test_only_admins_change_the_identity(act):
     for person in (make.auditor(), make.owner()):
         with pytest.raises(Denied, match="Only an admin"):
             act(person)
+
+
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_a_removed_portal_comes_back_as_the_same(other, admin, asks_first: bool):
+    peer = introduce(other, admin)
+    polling.poll(peer.pk)
+    peers.remove(peer, by=admin, reason="A mistake.")
+    if asks_first:
+        introductions.asked(other.url)
+    again = introduce(other, admin)
+    assert [(each.pk, each.state) for each in Peer.objects.all()] == [(peer.pk, "invited")]
+    assert [(bytes(key.public), key.until) for key in again.keys.all()] == [(other.public, None)]
+    polling.poll(peer.pk)
+    assert Peer.objects.get().state == "active"
+
+
+def test_a_portal_with_another_recovery_key_is_another_one(other, admin):
+    peer = introduce(other, admin)
+    peers.remove(peer, by=admin, reason="A mistake.")
+    other.recovery = Ed25519PrivateKey.generate()
+    again = introduce(other, admin)
+    assert again.pk != peer.pk
+    assert {each.state for each in Peer.objects.all()} == {"removed", "invited"}

@@ -112,14 +112,31 @@ def test_a_smaller_checkpoint_with_another_root_is_an_alarm_at_once(other: Porta
     alarm("rewritten")
 
 
+def renamed(peer: Peer, log: Log) -> None:
+    log.origin = log.origin.replace("/1", "/2")
+    log.key = notes.public_key(log.origin, log.private)
+    peer.card = log.portal.card_text(log_origin=log.origin, log_key=log.key.text)
+    peer.save()
+
+
+def test_those_who_oversee_are_told_of_a_log_with_another_name(other: Portal):
+    log = Log(other, 64)
+    peer = known(other, log)
+    sign(peer, log, 0)
+    note, auditor = log.note(), make.auditor()
+    renamed(peer, log)
+    assert sign(peer, log, 0)
+    assert sign(peer, log.grow(1), 64)
+    found = alarm("renamed")
+    assert (found.known, found.origin) == (note, note.partition("\n")[0])
+    assert Notification.objects.filter(user=auditor).count() == 1
+
+
 def test_a_log_with_a_new_name_is_signed_after_an_alarm(other: Portal):
     log = Log(other, 64)
     peer = known(other, log)
     LogAlarm.objects.create(peer=peer, kind="shorter", origin=log.origin, known="", shown="", shown_by="")
-    log.origin = log.origin.replace("/1", "/2")
-    log.key = notes.public_key(log.origin, log.private)
-    peer.card = other.card_text(log_origin=log.origin, log_key=log.key.text)
-    peer.save()
+    renamed(peer, log)
     assert sign(peer, log, 0)
 
 
