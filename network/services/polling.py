@@ -1,12 +1,11 @@
 """Looking after the portals that are known: fetch each one's card, take over a newer one, and hear its state."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -16,36 +15,21 @@ from common.errors import Refused
 from network import calls, cards, notifications
 from network.cards import Card, Succession
 from network.models import Peer
-from network.services import changes, peers, pins
+from network.services import changes, peers, pins, rounds
 
 logger = logging.getLogger(__name__)
 
 State = Peer.State
 POLLED = Q(state__in=[State.INVITED, State.ACTIVE]) | Q(state=State.SUSPENDED, suspended_by=None)
 """Portals that are called: those that an admin has suspended are left alone."""
-MOST = 500
-AT_ONCE = 8
-"""Portals that are called at a time, so that one that does not answer delays no other."""
 LATE = timedelta(days=1)
 """How long a card counts after it has expired, until the portal is suspended."""
 TEXT = 300
 
 
-def poll_all() -> None:
-    """Poll every portal that is not suspended by an admin, first those that were called least recently."""
-    wanted = Peer.objects.filter(POLLED).order_by(F("tried_at").asc(nulls_first=True))
-    pks = list(wanted.values_list("pk", flat=True)[:MOST])
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        list(pool.map(_poll_in_a_thread, pks))
-
-
-def _poll_in_a_thread(pk: UUID) -> None:
-    try:
-        poll(pk)
-    except Exception:
-        logger.exception("peer_not_polled", extra={"peer": str(pk)})
-    finally:
-        connection.close()
+def poll_all() -> bool:
+    """Poll every portal that is not suspended by an admin. Returns False if another round is running."""
+    return rounds.of(Peer.objects.filter(POLLED), lambda peer: poll(peer.pk))
 
 
 def poll(pk: UUID) -> None:

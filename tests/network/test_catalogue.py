@@ -230,14 +230,13 @@ def test_a_failure_leaves_the_old_list_with_its_age(portals: Callable[..., Porta
     assert after.etag == before.etag
 
 
+@pytest.mark.django_db(transaction=True)
 def test_one_portals_failure_is_not_anothers(portals: Callable[..., Portal]):
     a, b = portals("A"), portals("B")
     a.answers["GET", PATH] = lambda _: {"x": 1}
     tells(b, catalogues.entry())
     a.peer(), b.peer(), portals("C").peer(state=Peer.State.SUSPENDED)
     tasks.refresh_catalogues()
-    for peer in Peer.objects.all():
-        tasks.refresh_catalogue(str(peer.pk))
     assert titles() == ["Wages in the north"]
     assert Catalogue.objects.count() == 2
 

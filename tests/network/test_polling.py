@@ -15,7 +15,7 @@ from accounts.models import Notification
 from audit.models import Entry
 from network import calls, cards
 from network.models import IdentityKey, Peer
-from network.services import peers, polling
+from network.services import peers, polling, rounds
 from network.tasks import poll_peer, poll_peers
 from tests import make
 from tests.makers import network as connected
@@ -297,4 +297,22 @@ def test_a_fault_with_one_portal_is_logged_and_stops_no_other(portals, caplog, m
     poll_peers()
     assert Peer.objects.get(pk=peer.pk).seen_at is not None
     assert Peer.objects.get(pk=bad.pk).seen_at is None
-    assert [record.message for record in caplog.records] == ["peer_not_polled"]
+    assert [record.message for record in caplog.records] == ["peer_not_called"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_round_runs_at_a_time(portals, monkeypatch):
+    """Rounds that meet another one call nobody: a worker's threads are for answers."""
+    peer = known(portals())
+    met: list[Any] = []
+    again: list[Any] = []
+    monkeypatch.setattr(poll_peers, "apply_async", lambda **given: again.append(given))
+
+    def act(each: Peer) -> None:
+        met.append(rounds.of(Peer.objects.all(), act))
+        poll_peers()
+
+    assert rounds.of(Peer.objects.reachable(), act)
+    assert (met, again) == ([False], [{"countdown": 20}])
+    assert rounds.of(Peer.objects.filter(pk=peer.pk), met.append)
+    assert met[1:] == [peer]
