@@ -4,11 +4,11 @@ Admins act, auditors read, and for everybody else these pages do not exist.
 """
 
 from accounts.models import User
-from accounts.rules import is_active, is_admin
+from accounts.rules import is_active, is_admin, may_sign_in
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from network.models import Identity, Peer
+from network.models import Admission, Identity, Peer
 
 State = Peer.State
 
@@ -87,3 +87,23 @@ def is_shown(user: User, dataset: Dataset) -> str | None:
     if not dataset.discoverable:
         return "Its description says that it is not listed for every data scientist."
     return None
+
+
+def is_undecided(user: User, item: Admission) -> str | None:
+    return None if item.state == Admission.State.WAITING else "This has already been decided."
+
+
+def is_of_an_active_portal(user: User, item: Admission) -> str | None:
+    return is_active_portal(user, item.peer)
+
+
+def is_active_portal(user: User, peer: Peer) -> str | None:
+    if peer.state == Peer.State.ACTIVE:
+        return None
+    return f"{peer} is not active here: {peer.get_state_display().lower()}."
+
+
+may_refuse = all_of(may_manage, is_undecided)
+may_admit = all_of(may_refuse, is_of_an_active_portal)
+may_ask_elsewhere = all_of(may_sign_in, dataset_rules.is_scientist, is_active_portal)
+"""Who may become a guest of another portal, and call it as one."""

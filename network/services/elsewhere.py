@@ -19,7 +19,7 @@ from common import fingerprints, rows
 from common.access import require
 from common.admission import Turns
 from common.errors import Conflict, Refused
-from network import calls, documents, guest_documents, guest_notifications, guest_rules
+from network import calls, documents, guest_documents, notifications, rules
 from network.guest_documents import ANSWERED_HEADERS, MOST_BYTES, SCOPES
 from network.models import AskedElsewhere, Peer
 
@@ -82,7 +82,7 @@ class Passed:
 
 def look(peer: Peer, dataset: UUID, *, by: User) -> Offer:
     """Return a dataset of another portal that people here may ask for. Raises Http404 and PortalUnreachable."""
-    require(guest_rules.may_ask_elsewhere, by, peer)
+    require(rules.may_ask_elsewhere, by, peer)
     return Offer(**_called(peer, "GET", f"/net/1/guests/datasets/{dataset}", None, guest_documents.Offered))
 
 
@@ -104,7 +104,7 @@ def ask(peer: Peer, dataset: UUID, wish: Wish, *, by: User) -> AskedElsewhere:
         raise Conflict("The terms have changed since you opened the page. Read and accept the new terms.")
     with transaction.atomic():
         by = rows.locked(by)
-        require(guest_rules.may_ask_elsewhere, by, peer)
+        require(rules.may_ask_elsewhere, by, peer)
         item = AskedElsewhere.objects.filter(user=by, peer=peer, dataset=dataset).first()
         if item is not None and item.state not in AskedElsewhere.AGAIN:
             raise Conflict(f"You have asked for this already: {item.get_state_display().lower()}.")
@@ -201,7 +201,7 @@ def _note(item: AskedElsewhere, state: str, reason: str, *, is_seen: bool) -> As
     fresh.state, fresh.state_reason, fresh.checked_at = state, reason[:500], timezone.now()
     fresh.save(update_fields=["state", "state_reason", "checked_at"])
     if is_news:
-        guest_notifications.told(fresh)
+        notifications.guest_told(fresh)
     return fresh
 
 
@@ -220,7 +220,7 @@ def pass_on(  # noqa: PLR0913 -- the parts of a call
 
     Raises Http404 for somebody who has not asked for anything there, whom the portal is therefore told nothing about.
     """
-    require(guest_rules.may_call_elsewhere, by, peer)
+    require(rules.may_ask_elsewhere, by, peer)
     if not AskedElsewhere.objects.filter(user=by, peer=peer).exists():
         raise Http404
     document = {

@@ -19,7 +19,7 @@ from common.errors import Conflict, Refused
 from common.reasons import reason as written_reason
 from datasets import services as datasets
 from datasets.models import AccessRequest, Dataset, Grant
-from network import guest_notifications, guest_rules
+from network import notifications, rules
 from network.models import Admission, AskedElsewhere, Listing, Peer
 
 Told = AskedElsewhere.State
@@ -31,6 +31,8 @@ DECIDED = {
     AccessRequest.State.GRANTED: Told.ENDED,
 }
 """What the newest request for access amounts to, if it is not in force."""
+MOST_WAITING = 20
+"""How many people of one portal may wait for an admin at a time."""
 SHUT_OUT = "An admin of this portal has ended this person's access."
 
 
@@ -48,6 +50,14 @@ def offered(peer: Peer, pk: UUID) -> Dataset:
     if listing is None:
         raise Http404
     return listing.dataset
+
+
+def _no_room(peer: Peer) -> str | None:
+    """Why no more people of a portal may wait for an admin."""
+    waiting = peer.admissions.filter(state=State.WAITING)
+    if waiting.values("remote_id").distinct().count() < MOST_WAITING:
+        return None
+    return f"{MOST_WAITING} people of your portal wait for an admin of this one already. Try again later."
 
 
 def find(peer: Peer, remote_id: str) -> User | None:
@@ -79,7 +89,7 @@ def _ask(peer: Peer, dataset: Dataset, item: Admission | None, given: dict[str, 
     if guest is not None and not guest.takes_part:
         raise Refused(SHUT_OUT)
     item = item or Admission(peer=peer, remote_id=person["id"], dataset=dataset)
-    if guest is None and (why := guest_rules.may_wait(peer)):
+    if guest is None and (why := _no_room(peer)):
         raise Refused(why)
     item.key, item.name, item.told_email = (
         given["key"],
@@ -96,7 +106,7 @@ def _ask(peer: Peer, dataset: Dataset, item: Admission | None, given: dict[str, 
         told_email=item.told_email,
     )  # fmt: skip
     if guest is None:
-        guest_notifications.asked(item)
+        notifications.guest_asked(item)
     else:
         _ask_owner(item, guest)
 
@@ -108,7 +118,7 @@ def admit(item: Admission, *, by: User) -> Admission:
     If the owner cannot be asked, because the terms have changed, the person is told so and asks again.
     """
     item = _locked(item)
-    require(guest_rules.may_admit, by, item)
+    require(rules.may_admit, by, item)
     guest = find(item.peer, item.remote_id)
     if guest is not None and not guest.takes_part:
         raise Conflict("This person was a guest whose access was ended. Reinstate their account first.")
@@ -136,7 +146,7 @@ def admit(item: Admission, *, by: User) -> Admission:
 def refuse(item: Admission, *, by: User, reason: str) -> Admission:
     """Refuse to admit somebody of another portal, with a reason that they read."""
     item = _locked(item)
-    require(guest_rules.may_refuse, by, item)
+    require(rules.may_refuse, by, item)
     _refuse(item, by=by, reason=written_reason(reason))
     return item
 

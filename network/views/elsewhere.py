@@ -9,8 +9,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from common.http import UserRequest, found
 from common.pages import attempt, paginated
-from network import guest_rules
-from network.guest_forms import AskElsewhereForm
+from network import rules
+from network.forms import AskElsewhereForm
 from network.models import AskedElsewhere, Peer
 from network.services import elsewhere as services
 
@@ -27,7 +27,7 @@ def elsewhere(request: UserRequest) -> HttpResponse:
 def ask(request: UserRequest, pk: UUID, dataset: UUID) -> HttpResponse:
     """Ask another portal for access to one of its datasets."""
     peer = found(Peer.objects.visible_to(request.user), pk=pk)
-    if refusal := guest_rules.may_ask_elsewhere(request.user, peer):
+    if refusal := rules.may_ask_elsewhere(request.user, peer):
         return render(request, "network/ask_elsewhere.html", {"peer": peer, "refusal": refusal})
     offer = services.look(peer, dataset, by=request.user)
     form = AskElsewhereForm(

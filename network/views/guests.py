@@ -3,24 +3,25 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import rules as account_rules
 from accounts.models import User
 from accounts.signin.reauthentication import confirmed_recently
 from common.http import UserRequest, found
 from common.pages import paginated
-from network import guest_rules
-from network.guest_forms import RefuseForm
+from network import rules
+from network.forms import RefuseForm
 from network.models import Admission
 from network.services import guests as services
+from network.views.access import for_overseers
 
 SHOWN = 50
 
 
 @require_safe
+@for_overseers
 def guests(request: UserRequest) -> HttpResponse:
     return _page(request)
 
@@ -28,8 +29,6 @@ def guests(request: UserRequest) -> HttpResponse:
 def _page(
     request: UserRequest, *, form: RefuseForm | None = None, failed: UUID | None = None, status: int = 200
 ) -> HttpResponse:
-    if account_rules.is_overseer(request.user):
-        raise Http404
     known = Admission.objects.visible_to(request.user).select_related("peer", "dataset__owner", "decided_by")
     page = paginated(request, known.waiting().order_by("created_at"))
     context = {
@@ -37,8 +36,8 @@ def _page(
         "waiting": [
             {
                 "item": item,
-                "refusal": guest_rules.may_admit(request.user, item),
-                "refuse_refusal": guest_rules.may_refuse(request.user, item),
+                "refusal": rules.may_admit(request.user, item),
+                "refuse_refusal": rules.may_refuse(request.user, item),
             }
             for item in page
         ],
@@ -55,6 +54,7 @@ def _admission(request: UserRequest, pk: UUID) -> Admission:
 
 
 @require_POST
+@for_overseers
 @confirmed_recently("Admit a guest of another portal")
 def admit(request: UserRequest, pk: UUID) -> HttpResponse:
     item = services.admit(_admission(request, pk), by=request.user)
@@ -66,6 +66,7 @@ def admit(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@for_overseers
 @confirmed_recently("Refuse a guest of another portal")
 def refuse(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _admission(request, pk)

@@ -10,8 +10,8 @@ from network import wireguard
 from network.views.access import for_overseers
 
 
-@for_overseers
 @require_safe
+@for_overseers
 def page(request: UserRequest) -> HttpResponse:
     """Show who is in the tunnel, or how to begin one."""
     context: dict[str, object] = {"key_file": wireguard.KEY_FILE, "port": wireguard.PORT}
@@ -23,8 +23,8 @@ def page(request: UserRequest) -> HttpResponse:
     return render(request, "network/wireguard.html", context)
 
 
-@for_overseers
 @require_safe
+@for_overseers
 def download(request: UserRequest) -> HttpResponse:
     """Send the file for wg-quick. It holds no private key."""
     answer = HttpResponse(wireguard.tunnel().quick_file(), content_type="text/plain; charset=utf-8")

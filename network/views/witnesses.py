@@ -1,5 +1,7 @@
 """Pages about witnesses: alarms about the logs of other portals."""
 
+from uuid import UUID
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,8 +14,8 @@ from network.services import witnesses
 from network.views.access import for_overseers
 
 
-@for_overseers
 @require_safe
+@for_overseers
 def alarms(request: UserRequest) -> HttpResponse:
     """List what this portal has found wrong with the logs of other portals, with the notes that prove it."""
     every = LogAlarm.objects.select_related("peer", "seen_by").order_by("-created_at")
@@ -25,9 +27,9 @@ def alarms(request: UserRequest) -> HttpResponse:
     return render(request, "network/alarms.html", context)
 
 
-@for_overseers
 @require_POST
-def mark_seen(request: UserRequest, pk: str) -> HttpResponse:
+@for_overseers
+def mark_seen(request: UserRequest, pk: UUID) -> HttpResponse:
     """Note that an admin has dealt with an alarm."""
     witnesses.mark_seen(found(LogAlarm.objects.all(), pk=pk), by=request.user)
     messages.success(request, "Marked as dealt with. This portal still signs nothing of that log.")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Notification, User
 from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
-from network import guest_notifications
+from network import notifications
 from network.models import AskedElsewhere, Peer
 from network.services import elsewhere
 from network.services.elsewhere import PortalUnreachable, Wish
@@ -153,7 +153,7 @@ def test_the_person_is_notified_of_what_is_new(other: Portal, peer: Peer, mei: U
 def test_a_portal_that_changes_its_mind_all_the_time_fills_no_mailbox(
     other: Portal, peer: Peer, mei: User, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(guest_notifications, "MOST_TOLD", 2)
+    monkeypatch.setattr(notifications, "MOST_TOLD", 2)
     item = elsewhere.ask(peer, DATASET, WISH, by=mei)
     for state in ("asked", "waiting") * 3:
         says(other, state)

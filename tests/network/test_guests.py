@@ -13,7 +13,7 @@ from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from datasets import services as dataset_services
 from datasets.models import AccessRequest, Dataset
-from network import guest_documents, guest_rules
+from network import guest_documents
 from network.models import Admission, Listing, Peer
 from network.services import guests, peers
 from tests import make
@@ -184,7 +184,7 @@ def test_nobody_of_a_suspended_portal_is_admitted(waiting: Admission, peer: Peer
 def test_only_so_many_wait_at_a_time(
     other: Portal, client: Client, peer: Peer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(guest_rules, "MOST_WAITING", 2)
+    monkeypatch.setattr(guests, "MOST_WAITING", 2)
     said = [
         other.calls(client, "POST", "/net/1/guests", asking(dataset, person={"id": f"person-{n:012}"}))
         for n in range(3)
