@@ -26,7 +26,7 @@ from privacy.execution import lifecycle
 from privacy.models import Answer, Batch
 from tests.client import bridge
 from tests.guards.test_api import Call, calls
-from tests.makers import accounts, datasets
+from tests.makers import accounts, catalogues, datasets
 from tests.makers.audit import checkpoint
 from tests.portal import scene
 from tests.portal.api.site import RANDOM, Clock, Heard, Site, least
@@ -137,6 +137,7 @@ NOT_FOR_SCIENTISTS = {
     "GET /api/v1/datasets/<uuid:pk>/sampled-mock/",
     "GET /api/v1/datasets/<uuid:pk>/uploads/",
     "GET /api/v1/invitations/",
+    "GET /api/v1/network/portals/<uuid:pk>/api/<path:rest>",  # who has asked for nothing there is no guest there
     "GET /api/v1/people/",
     "GET /api/v1/people/<uuid:pk>/",
     "GET /api/v1/revisions/<uuid:pk>/",
@@ -185,6 +186,7 @@ def site(rows: pa.Table, begin: datetime) -> Iterator[Site]:
         patch.setattr(timezone, "now", clock)
         patch.setattr(accounts, "_numbers", itertools.count(1))
         patch.setattr(datasets, "_numbers", itertools.count(1))
+        patch.setattr(catalogues, "_numbers", itertools.count(1))
         built = scene.build(rows, answered=False)
         clock.skip(timedelta(hours=1))
         yield Site(built, clock)
