@@ -130,7 +130,10 @@ def test_the_rest_is_divided_among_the_budgets_that_are_left(promise):
         sampling.quote(promise, **asked(promise, 0.01, columns=["year"]))
     words = queries.promise_in_words_of(promise, list(promise.budgets.all()))
     alone = math.hypot(plain.mu, everybodys(promise).mu)
-    assert words.guesses_alone == queries.promise_in_words_of(promise, [Budget(mu=alone)]).guesses_alone
+    assert (
+        words.guesses_alone
+        == queries.promise_in_words_of(promise, [Budget(mu=alone, scientist=plain.scientist)]).guesses_alone
+    )
     assert words.share_mu < queries.promise_in_words_of(promise).share_mu
 
 
