@@ -148,7 +148,7 @@ def top_up(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: int = 200) -> HttpResponse:
-    budgets = list(item.budget.promise.budgets.all())
+    budgets = list(item.budget.promise.budgets.select_related("scientist"))
     delta = item.budget.promise.noise_delta
     context = {
         "item": item,
