@@ -52,6 +52,7 @@ REASONS = {
     "datasets/storage.py:sha256_of": "finds damage in the store; its callers are on this list",
     "datasets/services/uploads.py:keep_table": KEYED,
     "network/entries.py:tag_of": PUBLIC,
+    "network/tunnels.py:address": PUBLIC,
     "network/services/elsewhere.py:remote_id_of": KEYED,
     "portal/launch/install.py:_hash": PUBLIC,
     "portal/launch/install.py:_hash_of": PUBLIC,
