@@ -59,7 +59,7 @@ def sign_if_due(now: datetime) -> Checkpoint | None:
 def begin_key(now: datetime, *, without_old: bool, after_restore: bool = False) -> Checkpoint:
     """Retire the key, and sign with a new one. The old key signs this checkpoint too, unless it is lost.
 
-    `after_restore`: the log has lost entries that witnesses have signed, so it goes on under another name.
+    `after_restore`: the log has lost entries that witnesses have signed, so it continues under a new name.
     Raises KeyLost if the old key cannot be opened and `without_old` is false; Conflict if there is none, or if the log
     is being signed at this moment.
     """
@@ -182,11 +182,8 @@ def _signer(now: datetime) -> Signer:
 
 def _seal_anew(key: LogKey) -> None:
     """Seal a key with the present secret key, if only an earlier one opens it. A key that is lost stays as it is."""
-    if sealing.is_sealed_now(bytes(key.sealed), PURPOSE):
-        return
-    with suppress(KeyLost):
-        key.sealed = sealing.seal(_opened(key)[1].private_bytes_raw(), PURPOSE)
-        key.save(update_fields=["sealed"])
+    with suppress(sealing.CannotOpen):
+        sealing.opened(key, PURPOSE)
 
 
 def _opened(key: LogKey) -> Signer:

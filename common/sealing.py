@@ -49,7 +49,10 @@ def is_sealed_now(sealed: bytes, purpose: str) -> bool:
 
 
 def opened(row: Row, purpose: str) -> bytes:
-    """Open the column `sealed` of a row, and seal it anew if an earlier secret key had. Raises CannotOpen."""
+    """Return what is in the column `sealed` of a row. Raises CannotOpen.
+
+    What an earlier secret key has sealed is sealed again with the present one, and the row is saved.
+    """
     sealed = bytes(row.sealed)
     content = unseal(sealed, purpose)
     if not is_sealed_now(sealed, purpose):
