@@ -121,7 +121,7 @@ class User(AbstractBaseUser, BaseModel):
     """By what that portal names them to this one alone."""
     home_name = models.CharField(max_length=100, blank=True)
     told_email = models.CharField(max_length=254, blank=True)
-    """The address that their portal told. Nobody has checked it, so it is only shown."""
+    """The e-mail address that their portal gave. Nobody has verified it, so it is shown and never written to."""
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]

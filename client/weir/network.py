@@ -97,7 +97,8 @@ class Network:
     ) -> dict[str, Any]:
         """Ask another portal for access to a dataset, by its id there.
 
-        `agreed`: that it is told your name, address and affiliation. `terms`: the version of its terms that you accept.
+        `agreed`: you agree that it learns your name, e-mail address and affiliation. `terms`: the version of the terms
+        of use that you accept.
         """
         body = {"dataset": dataset, "purpose": purpose, "outputs": outputs, "agreed": agreed, "terms": terms}
         found = {"portal": self._found(portal)["id"], **body}
