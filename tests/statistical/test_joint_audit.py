@@ -109,7 +109,7 @@ class Joint(Engine):
         """The evidence for each canary's being there."""
         seen = [self.stripped(each) for each in self.answered()]
         candidates = [*combinations(seen, 1), *combinations(seen, 2)]
-        score, used = np.zeros(CANARIES), set()
+        score, used = np.zeros(CANARIES), set[int]()
         for parts in sorted(candidates, key=lambda parts: sum(each.share**2 for each in parts)):
             total = masks.total([each.vector for each in parts])
             about = [each.place for each in parts].count(FIRST) == 1
