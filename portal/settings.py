@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "privacy.apps.PrivacyConfig",
     "requests_app.apps.RequestsConfig",
     "network.apps.NetworkConfig",
+    "studies.apps.StudiesConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -29,7 +29,7 @@ MODULES: tuple[ModuleType, ...] = (
     privacy.rules,
     network.rules,
 )
-APPS = ("accounts", "audit", "datasets", "requests_app", "privacy", "network", "portal", "common")
+APPS = ("accounts", "audit", "datasets", "requests_app", "privacy", "network", "studies", "portal", "common")
 OURS = {__name__, "common.access", "contextlib"}
 
 Question = tuple[str, tuple[object, ...]]

@@ -95,7 +95,17 @@ def _is_open(word: ast.keyword) -> bool:
 
 
 def test_every_writer_of_a_state_is_known():
-    apps = ("accounts", "audit", "common", "datasets", "network", "portal", "privacy", "requests_app")
+    apps = (
+        "accounts",
+        "audit",
+        "common",
+        "datasets",
+        "network",
+        "portal",
+        "privacy",
+        "requests_app",
+        "studies",
+    )
     found = {place for path in sources() if path.relative_to(ROOT).parts[0] in apps for place in writes(path)}
     assert found - set(WRITERS) == set()
     assert set(WRITERS) - found == set()
