@@ -11,10 +11,11 @@ from common import decimal_grid
 from datasets.columns import stored
 from privacy.declarations import plans_for
 from privacy.engine.language.expressions import Column, In
-from privacy.engine.language.query import Count, Mean, Query
+from privacy.engine.language.query import Count, Mean, Query, Sum
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.contributions import ONE
 from privacy.engine.measure.evaluate import EVERYWHERE, Rows, Values
-from privacy.engine.release import SortedTable, table_from_columns
+from privacy.engine.release import SortedTable, exact_sums, table_from_columns
 from studies import mapping
 
 LABELS = ("north", "south", "west")
@@ -130,6 +131,16 @@ def test_a_rows_bits_do_not_depend_on_its_place(table: SortedTable, part: int):
         in_parts = TURN(table)
     for name in STUDY.columns:
         assert whole.rows.columns[name].numbers.tobytes() == in_parts.rows.columns[name].numbers.tobytes()
+
+
+QUERY = Query(table="t", measure=Sum(Column("pay")), where=In("job", ("1",)), by=("part",))
+
+
+@given(tables(), st.data())
+def test_a_person_moves_the_total_by_no_more_than_the_clip(table: SortedTable, data: st.DataObject):
+    fewer, _ = without(table, data.draw(st.integers(0, table.subjects - 1)))
+    moved = exact_sums(QUERY, TURN(table)) - exact_sums(QUERY, TURN(fewer))
+    assert sum(int(units) ** 2 for units in moved.ravel()) <= ONE**2
 
 
 def rows(**columns: list[float | None]) -> SortedTable:
