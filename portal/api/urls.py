@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("audit.api.urls")),
     path("", include("datasets.api.urls")),
     path("", include("network.api.urls")),
+    path("", include("studies.api.urls")),
     path("", include("privacy.api.urls")),
     path("", include("requests_app.api.urls")),
     path("datasets/<uuid:pk>/template/", template.CodeTemplate.as_view(), name="dataset_template"),

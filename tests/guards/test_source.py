@@ -15,6 +15,7 @@ APPS = (
     "crypto",
     "datasets",
     "network",
+    "studies",
     "portal",
     "privacy",
     "requests_app",

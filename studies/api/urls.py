@@ -1,0 +1,5 @@
+"""The addresses of studies in the REST API."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
