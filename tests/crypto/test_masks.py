@@ -17,6 +17,7 @@ from tests.crypto.making import digest, vectors
 FIXED = vectors("masks")
 INPUT = digest("input")
 ZERO = bytes(32)
+PLAN = digest("plan").hex()
 
 
 def keys(many):
@@ -24,7 +25,7 @@ def keys(many):
     return private, [masks.public_of(each) for each in private]
 
 
-def cards(publics, plan=digest("plan").hex()):
+def cards(publics, plan=PLAN):
     return [
         masks.card_text(plan_sha256=plan, place=k, portals=len(publics), public=public) + b"signature"
         for k, public in enumerate(publics)
