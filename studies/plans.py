@@ -7,7 +7,7 @@ shown another plan, or other cards, sends a vector whose masks do not cancel.
 import hashlib
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,7 @@ PLAN = (
     "v", "kind", "joint", "study", "study_sha256", "query", "clip", "cells", "width", "share", "rounds", "portals",
     "coordinator", "expires",
 )  # fmt: skip
+CARD_FIELDS = ("v", "plan_sha256", "place", "portals", "public")
 CARD, STATEMENT = ("card", "key", "signature"), ("vector", "key", "signature")
 
 Vector = npt.NDArray[np.uint64]
@@ -205,9 +206,14 @@ def read_cards(texts: Sequence[str], plan: Plan, keys: Keys) -> list[Card]:
     return found
 
 
-def transcript_of(found: Sequence[Card]) -> bytes:
-    """Return the hash of all signed cards, 32 bytes."""
-    return masks.transcript([card.text.encode() for card in found])
+def public_in(text: str) -> bytes:
+    """Return the public key in a card that was read and stored. Raises ValueError for another text."""
+    return Fields(read_canonical(text)["card"], CARD_FIELDS).octets("public", masks.KEY)
+
+
+def transcript_of(texts: Sequence[str]) -> bytes:
+    """Return the hash of all signed cards in the order of their places, 32 bytes."""
+    return masks.transcript([text.encode() for text in texts])
 
 
 def write_statement(
@@ -242,25 +248,10 @@ def unpacked(data: bytes, size: int) -> Vector:
     return np.frombuffer(data, dtype="<u8").astype(np.uint64)
 
 
-def most_to_count_on(own: str, home: str, names: Mapping[str, str], relied_on: Collection[str]) -> int:
-    """Return on how many portals of a plan, itself included, one may count: 1 to max(1, portals − 1).
-
-    `names`: the institution at each address of the plan; `home`: the scientist's portal, on which nobody counts, as on
-    any other of its institution. `relied_on`: addresses that the owner counts on. Portals of one institution are one.
-    """
-    taken = {_folded(names.get(own, own)), _folded(names.get(home, home))}
-    others = {_folded(names[url]) for url in names if url in relied_on and url not in {own, home}} - taken
-    return max(1, min(len(names) - 1, 1 + len(others)))
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.split()).casefold()
-
-
 def _card(text: str, plan: Plan, place: int, keys: Keys) -> Card:
     whose, portals = plan.portals[place], len(plan.portals)
     fields = Fields(_short(text), CARD)
-    inner = Fields(fields.take("card", dict), ("v", "plan_sha256", "place", "portals", "public"))
+    inner = Fields(fields.take("card", dict), CARD_FIELDS)
     inner.number("v", 1, 1)
     inner.number("place", place, place)
     inner.number("portals", portals, portals)
