@@ -354,6 +354,7 @@ CELERY_BEAT_SCHEDULE = {
     "sign-log": {"task": "audit.tasks.sign_log", "schedule": crontab()},  # second 0 of every minute
     "have-log-signed": {"task": "network.tasks.have_log_signed", "schedule": crontab()},
     "compare-checkpoints": {"task": "network.tasks.compare_checkpoints", "schedule": crontab(minute="*/10")},
+    "tell-members": {"task": "studies.tasks.tell_members", "schedule": 60},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }

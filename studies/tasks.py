@@ -1,10 +1,11 @@
-"""Celery tasks of studies: leading joint answers on, and computing this portal's legs."""
+"""Celery tasks of studies: telling members, leading joint answers on, and computing this portal's legs."""
 
 from uuid import UUID
 
 from celery import shared_task
 
-from studies.services import joint_answers, leg_work, legs, passes
+from network.services import rounds
+from studies.services import joint_answers, leg_work, legs, members, passes
 
 LONGEST = 60
 """Seconds between two passes over one answer; the sweep relies on it."""
@@ -30,3 +31,9 @@ def look_after_joints() -> None:
         compute_leg.delay(pk)
     for pk in joint_answers.sweep():
         advance.delay(pk)
+
+
+@shared_task(ignore_result=True)
+def tell_members() -> None:
+    """Tell other portals what this one decided in its studies. Celery beat calls it every minute."""
+    rounds.alone(members.tell)

@@ -45,7 +45,7 @@ def ask(study: Study, quoted: JointQuote, *, key: UUID, by: User, text: str = ""
     The same idempotency key returns its answer; so does, at no cost, a query that was answered by the same portals at
     least as exactly. Raises Denied, BudgetExceeded, Conflict, TooMuchAtOnce; Refused if a portal does not answer.
     """
-    require(rules.may_ask, by, study)
+    require(rules.may_ask_in, by, study)
     with one_at_a_time(by.pk):
         if found := _asked_before(study, quoted, key, by) or stored(study, quoted, by=by):
             return found

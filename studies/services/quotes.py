@@ -89,7 +89,7 @@ def quote(  # noqa: PLR0913 -- one of two prices, each named at the call
     `without`: addresses of portals that are left out. `known`: what the portals have told, if they were asked already.
     Raises Refused in words, also when fewer than two portals are left.
     """
-    require(rules.may_ask, by, study)
+    require(rules.may_ask_in, by, study)
     asked = prices.given(error=error, share=share)
     spec = documents.read_study(study.document).table
     told = standings.of(study, by=by) if known is None else known
