@@ -151,7 +151,7 @@ class Asker:
             "clip": design.clip.hex(),
             "cells": cells,
             "width": width,
-            "share": 2**31,
+            "share": 2**32,
             "portals": tuple(Seat(url, keys[url]) for url in sorted(keys)),
             "coordinator": self.portal.url,
             "expires": int(time.time()) + 3600,

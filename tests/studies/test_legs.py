@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -240,12 +241,8 @@ def test_a_share_that_no_budget_pays_for_reserves_nothing_and_keeps_no_key(clien
 
 def test_unknown_keys_are_refused(client, study, guest):
     asker = asks(study, guest)
-    text = asker.plan.text.replace(
-        '{\\"kind\\":\\"count\\"}', '{\\"column\\":\\"where\\",\\"kind\\":\\"key_counts\\"}'
-    )
-    assert KeyCounts("where") == plans.read_plan(text).query.measure
-    heard = asker.portal.calls(client, "POST", "/net/1/joints", {"plan": text, "person": guest.remote_id})
-    assert "Undeclared values cannot be counted" in heard.document["detail"]
+    asker.plan = replace(asker.plan, query=Query(table="pay", measure=KeyCounts("where")))
+    assert "Undeclared values cannot be counted" in asker.prepare(client).document["detail"]
 
 
 def test_nobody_without_a_grant_and_a_budget_is_answered(client, study, guest, dataset):
