@@ -54,14 +54,22 @@ def _compute(leg: Leg) -> None:
         return
     try:
         ended = joint_legs.compute(work, still=partial(_still, leg), finish=partial(leg_states.store, leg))
-    except Exception:
-        if LedgerLine.objects.filter(settles=leg.line_id, kind=LedgerLine.Kind.COMMIT).exists():
+    except Exception as why:
+        if _is_charged(leg):
             leg_states.lose(leg)
-        raise
+            raise
+        if not isinstance(why, Refused):
+            raise
+        leg_states.void(leg, str(why))  # also if it was given back by somebody else meanwhile
+        return
     if ended.kind == joint_legs.Kind.GIVEN_BACK:
         leg_states.void(leg, ended.reason)
     elif ended.kind == joint_legs.Kind.LEFT_ALONE:
         _settle(leg)
+
+
+def _is_charged(leg: Leg) -> bool:
+    return LedgerLine.objects.filter(settles=leg.line_id, kind=LedgerLine.Kind.COMMIT).exists()
 
 
 def _still(leg: Leg) -> bool:
