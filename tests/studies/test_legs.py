@@ -256,7 +256,7 @@ def test_nobody_without_a_grant_and_a_budget_is_answered(client, study, guest, d
     Budget.objects.filter(scientist=guest).update(closed_at=None, extended=True)
     assert "extended" in asks(study, guest).prepare(client).document["detail"]
     Budget.objects.filter(scientist=guest).update(extended=False)
-    Grant.objects.filter(user=guest).update(revoked_at=timezone.now())
+    Grant.objects.filter(user=guest).update(revoked_at=timezone.now(), revoked_by=dataset.owner)
     assert asks(study, guest).prepare(client).status == 400
     assert not LedgerLine.objects.exists()
 
@@ -428,7 +428,9 @@ def test_witnesses_are_asked_before_the_first_leg_and_daily(client, study, guest
     assert asked == [1, 1]
 
 
-def test_replaced_data_are_another_question(client, asker, dataset):
+def test_replaced_data_are_another_question(client, study, guest, dataset):
+    computed(client, asks(study, guest))  # its people are known from now on
+    asker = asks(study, guest)
     asker.prepare(client)
     asker.collect(client)
     make.next_revision(dataset)
