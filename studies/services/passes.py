@@ -17,6 +17,11 @@ from studies.services.answer_states import TO_BE_TOLD, note
 from studies.services.legs import Busy, Lost, Sent
 
 State = JointAnswer.State
+WAITING = {
+    State.PREPARING: (Part.State.ASKED,),
+    State.COLLECTING: (Part.State.RESERVED, Part.State.COMPUTING),
+}
+"""Which parts an open answer waits for. One that has ended tells all that have not sent theirs."""
 LONGEST_SILENT, LONGEST_BUSY = 60, 15
 """The longest pause between attempts at a silent portal, and at one that computes, in seconds."""
 
@@ -43,7 +48,7 @@ def advance(pk: UUID) -> float | None:
 
 def _prepare(answer: JointAnswer) -> None:
     """Have all portals reserve their price. One that refuses ends the answer."""
-    _each_due(answer, (Part.State.ASKED,), _reserve)
+    _each_due(answer, WAITING[State.PREPARING], _reserve)
     found = list(answer.parts.order_by("place"))
     if answer.state != State.PREPARING or any(part.state != Part.State.RESERVED for part in found):
         return
@@ -69,7 +74,7 @@ def _reserve(part: Part) -> None:
 
 def _collect(answer: JointAnswer) -> None:
     """Ask all portals for their parts, and release the sum when all are here."""
-    _each_due(answer, (Part.State.RESERVED, Part.State.COMPUTING), _fetch)
+    _each_due(answer, WAITING[State.COLLECTING], _fetch)
     found = answer.parts.values_list("state", flat=True)
     if answer.state != State.COLLECTING or any(state != Part.State.SENT for state in found):
         return
@@ -159,7 +164,7 @@ def _pause(answer: JointAnswer) -> float | None:
     now = timezone.now()
     if answer.state == State.RELEASED or (answer.expires_at <= now and answer.state not in JointAnswer.OPEN):
         return None
-    waiting = answer.parts.filter(state__in=TO_BE_TOLD)
+    waiting = answer.parts.filter(state__in=WAITING.get(State(answer.state), TO_BE_TOLD))
     due = [max(0.0, (_due(part) - now).total_seconds()) for part in waiting]
     return min(due, default=1.0 if answer.state in JointAnswer.OPEN else None)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -66,7 +67,7 @@ def leg_of(asker):
 
 def charged(leg):
     """What people were charged by the per-person ledger."""
-    with SubjectLedger(storage.ledger_folder(leg.budget.promise.dataset_id)) as book:
+    with closing(SubjectLedger(storage.ledger_folder(leg.budget.promise.dataset_id))) as book:
         return book.spent(leg.budget_id).max(initial=0)
 
 
@@ -159,11 +160,15 @@ STEPS = {
 def test_killed_between_the_commit_and_storing_it_is_lost(asker, client, monkeypatch, swept, step):
     leg = begun(asker, client)
     owner, name, after = STEPS[step]
-    calls = []
-    noisy = joint_release.noisy_vector
+    calls, noisy = list[int](), joint_release.noisy_vector
+
+    def counted(*given):
+        calls.append(1)
+        return noisy(*given)
+
     with monkeypatch.context() as patch:
         if name != "noisy_vector":
-            patch.setattr(joint_release, "noisy_vector", lambda *given: calls.append(1) or noisy(*given))
+            patch.setattr(joint_release, "noisy_vector", counted)
         kill_once_committed(patch, owner, name, after=after)
         die(leg_work.compute, str(leg.pk))
     drawn = len(calls)
@@ -196,12 +201,11 @@ def kill_once_committed(patch, owner, name, *, after):
 
 def test_a_fault_after_the_commit_is_lost_at_once_and_raised_without_numbers(asker, client, monkeypatch):
     leg = begun(asker, client)
-    told = []
-    masked = masks.masked
+    told, masked = list[int](), masks.masked
 
     def fails(vector, **named):
         if len(vector) == asker.plan.size and not told:
-            told.append(vector)
+            told.append(1)
             raise RuntimeError("The masks failed.")
         return masked(vector, **named)
 
