@@ -1,5 +1,6 @@
 """One pass over the parts of a joint answer: every part that is due is asked again."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,6 +16,8 @@ from studies.models import JointAnswer, Part
 from studies.services import answer_states, parts, rosters
 from studies.services.answer_states import TO_BE_TOLD, note
 from studies.services.legs import Busy, Lost, Sent
+
+logger = logging.getLogger(__name__)
 
 State = JointAnswer.State
 WAITING = {
@@ -111,12 +114,12 @@ def _check(part: Part, cards: list[str], statement: str, vector: bytes) -> None:
 
 def _tell(part: Part) -> None:
     """Tell a portal that nothing follows. One that knows nothing of it need not be told."""
-    if part.card or part.tried_at is not None:
-        try:
-            parts.end(part)
-        except Refused as unknown:
-            if isinstance(unknown, Unreachable):
-                raise
+    try:
+        parts.end(part)
+    except Unreachable:
+        raise
+    except Refused:
+        logger.info("joint_unknown", extra={"part": str(part.pk)})
     note(part, Part.State.ENDED)
 
 
@@ -134,21 +137,21 @@ def _each_due(answer: JointAnswer, states: tuple[Part.State, ...], act: Callable
 
 
 def _attempt(answer: JointAnswer, part: Part, act: Callable[[Part], None]) -> None:
-    now, name = timezone.now(), queries.name_of(part.url)
+    name = queries.name_of(part.url)
     try:
         act(part)
     except Unreachable:
+        since = part.waiting_since or timezone.now()
         trouble = f"{name} cannot be reached at the moment."
-        since = part.waiting_since or now
-        note(part, tries=part.tries + 1, trouble=trouble, waiting_since=since, tried_at=now)
+        note(part, tries=part.tries + 1, trouble=trouble, waiting_since=since, tried_at=timezone.now())
     except Lost as lost:
-        note(part, Part.State.LOST, trouble=str(lost)[:300], tried_at=now)
+        note(part, Part.State.LOST, trouble=str(lost)[:300], tried_at=timezone.now())
         _fail(answer, f"{name}: {lost}")
     except Refused as refused:
-        note(part, Part.State.REFUSED, trouble=str(refused)[:300], tried_at=now)
+        note(part, Part.State.REFUSED, trouble=str(refused)[:300], tried_at=timezone.now())
         _fail(answer, f"{name}: {refused}")
     else:
-        note(part, trouble="", waiting_since=None, tried_at=now)
+        note(part, trouble="", waiting_since=None, tried_at=timezone.now())
 
 
 def _due(part: Part) -> datetime:
