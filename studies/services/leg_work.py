@@ -73,9 +73,11 @@ def _is_charged(leg: Leg) -> bool:
 
 
 def _still(leg: Leg) -> bool:
-    """Return whether a leg may be charged now."""
+    """Return whether a leg may be charged now. One that a worker charged before it died is left to the sweep."""
     leg.refresh_from_db()
-    return leg.state == Leg.State.COMPUTING and keys.exists(leg.plan_sha256) and not legs.why_not(leg)
+    if leg.state != Leg.State.COMPUTING or LedgerLine.objects.filter(settles=leg.line_id).exists():
+        return False
+    return keys.exists(leg.plan_sha256) and not legs.why_not(leg)
 
 
 def _settle(leg: Leg) -> None:
