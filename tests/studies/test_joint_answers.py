@@ -3,7 +3,7 @@
 import base64
 import json
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from fractions import Fraction
 from uuid import uuid4
@@ -21,7 +21,7 @@ from common.admission import TooMuchAtOnce
 from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from crypto import masks
 from network.documents import encoded
-from network.models import Peer
+from network.models import Peer, PeerKey
 from privacy import services as privacy_services
 from privacy.engine import joint_release
 from privacy.engine.language.expressions import Column
@@ -33,6 +33,7 @@ from studies import plans, queries
 from studies.models import JointAnswer, Leg, Part
 from studies.services import answer_states, joint_answers, leg_work, passes, quotes, standings
 from studies.services.standings import Standing
+from studies.words import Allowance, Stand
 from tests import make
 from tests.makers import studies as makers
 from tests.makers.datasets import PEOPLE
@@ -227,6 +228,56 @@ def test_portals_that_are_counted_on_make_it_cheaper(portals):
 def test_prices_that_nobody_can_quote_are_refused(scene, changes, price, why):
     with pytest.raises(Refused, match=why):
         scene.quote(known=scene.standings(**changes), **price)
+
+
+def test_portals_are_asked_how_the_scientist_stands(peer, other):
+    dataset, scientist = makers.offered(), make.scientist()
+    study = makers.study(peer, dataset=dataset)
+    make.grant(dataset, scientist)
+    privacy_services.give_budget(dataset.promise, scientist, by=dataset.owner, epsilon=3.0)
+    told = Stand(
+        takes_part=True, dataset=uuid4(), dataset_title="Pay", public_size=40, trouble="", relies_on=(),
+        budget=Allowance(mu=1.0, left=CAP, delta=1e-6, noise_delta=1e-6),
+    )  # fmt: skip
+    other.answers["POST", f"/net/1/studies/{study.pk}/standing"] = lambda _: told.document
+    quoted = quotes.quote(study, COUNT, by=scientist, error=60.0)
+    assert [each.trouble for each in quoted.portals] == ["", ""]
+    assert {each.public_size for each in quoted.portals} == {PEOPLE, 40}
+    silent = replace(told, budget=None, trouble="Ask for a budget.")
+    other.answers["POST", f"/net/1/studies/{study.pk}/standing"] = lambda _: silent.document
+    assert "Ask for a budget" in quotes.quote(study, COUNT, by=scientist, error=60.0).unaffordable
+    Budget.objects.update(closed_at=timezone.now())
+    with pytest.raises(Refused, match="Ask for a budget"):
+        quotes.quote(study, COUNT, by=scientist, error=60.0)
+
+
+def test_at_most_ten_portals_take_part(scene):
+    home, one, _ = scene.standings()
+    many = [home, *(replace(one, url=f"https://p{k}.example.org") for k in range(10))]
+    with pytest.raises(Refused, match="At most 10"):
+        scene.quote(known=many)
+
+
+def test_a_portal_without_a_key_that_counts_is_not_asked(scene):
+    PeerKey.objects.update(until=timezone.now())
+    with pytest.raises(Refused, match="No key of Hospital B counts"):
+        scene.ask()
+
+
+def test_a_restored_portal_has_lost_its_own_leg(scene):
+    answer = scene.ask()
+    passes.advance(answer.pk)
+    Leg.objects.all().delete()
+    Part.objects.update(tried_at=None)
+    lead(answer)
+    assert (answer.state, "its database was restored" in answer.reason) == (State.FAILED, True)
+    joint_part = answer.parts.get(peer=None)
+    assert joint_part.state == "refused"
+
+
+def test_only_fields_of_a_part_are_noted():
+    with pytest.raises(ValueError, match="no fields of a part"):
+        answer_states.note(Part(), other=1)
 
 
 def test_at_least_two_portals_take_part(scene):
