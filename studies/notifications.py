@@ -10,7 +10,7 @@ from accounts.topics import Topic
 from network.models import Peer
 from studies import queries
 from studies.documents import read_study
-from studies.models import Member, Study
+from studies.models import JointAnswer, Member, Study
 
 MOST_TOLD = 20
 """Notifications of a study in an hour: another portal can change its part as often as it calls."""
@@ -39,6 +39,19 @@ def told(study: Study, member: Member, peer: Peer) -> None:
 def ended(study: Study, *, by: User) -> None:
     text = f"The study “{study.title}” has ended."
     notify(_concerned(study), text, about=Topic.ASKED, url=page(study), by=by, more=study.end_reason)
+
+
+def joint_released(answer: JointAnswer) -> None:
+    _to_scientist(answer, f"{answer.study.title}: your question to several portals has been answered.")
+
+
+def joint_failed(answer: JointAnswer) -> None:
+    text = f"{answer.study.title}: your question to several portals could not be answered."
+    _to_scientist(answer, text, more=answer.reason)
+
+
+def _to_scientist(answer: JointAnswer, text: str, more: str = "") -> None:
+    notify([answer.scientist], text, about=Topic.ASKED, url=f"/studies/answers/{answer.pk}/", more=more)
 
 
 def _concerned(study: Study) -> list[User]:

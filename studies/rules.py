@@ -9,7 +9,7 @@ from datasets.models import Dataset
 from network.rules import identity_is_kept
 from privacy import rules as privacy_rules
 from studies import documents, mapping, queries
-from studies.models import Member, Participation, Study
+from studies.models import JointAnswer, Member, Participation, Study
 
 FEWEST = 2
 """Portals of a joint question."""
@@ -111,6 +111,15 @@ def may_be_answered(person: User | None, study: Study) -> str | None:
     if budget.extended:
         return "Your budget there is an extended one, and joint questions cannot be asked with those."
     return still_fits(found)
+
+
+def may_stop(user: User, answer: JointAnswer) -> str | None:
+    """The scientist who asked, while it is open."""
+    if user != answer.scientist:
+        return "Only the scientist who asked can stop this."
+    if answer.state not in JointAnswer.OPEN:
+        return "This answer has already ended."
+    return is_active(user)
 
 
 def still_fits(participation: Participation) -> str | None:
