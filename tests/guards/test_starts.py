@@ -14,7 +14,7 @@ ALLOWED = {
         "Our own module, with an environment of its own, over an owner's file: only where no sandbox can be made and "
         "an admin has said that files are read all the same."
     ),
-    "portal/launch/__main__.py Launch.prepare: subprocess.run": OPERATOR + "Django's own commands.",
+    "portal/launch/one_portal.py Launch.prepare: subprocess.run": OPERATOR + "Django's own commands.",
     "portal/launch/begin.py main: os.execv": OPERATOR + "goes on as the portal's Python.",
     "portal/launch/checks.py passes: subprocess.run": OPERATOR + "the checks of the source.",
     "portal/launch/coverage.py main: subprocess.run": OPERATOR + "reads what the tests have covered.",
