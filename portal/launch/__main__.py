@@ -7,13 +7,14 @@ from portal.launch import options, supervisor
 from portal.launch.console import Trouble, say
 from portal.launch.one_portal import Launch
 from portal.launch.state import State
+from portal.launch.three_portals import NetworkDemo
 
 
 def main() -> int:
     chosen = options.parse(sys.argv[1:])
     supervisor.on_signals()
     os.umask(0o077)
-    launch = Launch(chosen, State(chosen.state))
+    launch = NetworkDemo(chosen) if chosen.demo == options.NETWORK else Launch(chosen, State(chosen.state))
     say("Starting Weir")
     code = 0
     try:

@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from portal.launch import options, supervisor
@@ -20,6 +22,7 @@ from portal.launch.state import State
 from portal.launch.valkey import Valkey
 
 READY = " ready."
+USUAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass
@@ -31,20 +34,35 @@ class Launch:
     watch: Stopwatch = field(default_factory=Stopwatch)
     servers: list[Child] = field(default_factory=list)
     workers: list[Child] = field(default_factory=list)
+    begins: dict[str, int] = field(default_factory=dict)
+    """Where in each worker's log this start begins."""
     sockets: Path | None = None
+    shares: bool = False
+    """It shares the machine with other portals: one process runs all submitted code, one run at a time."""
 
     def run(self) -> None:
+        self.begin()
+        self.wait_until_ready()
+        self.announce()
+        supervisor.watch(self.children)
+
+    def begin(self) -> None:
+        """Start everything. The web server and the workers may not be ready yet."""
         self.state.claim()
         self.state.load()
         self.start_servers()
         self.prepare()
         self.start_portal()
-        self.announce()
-        supervisor.watch([*self.servers, *self.workers])
+
+    @property
+    def children(self) -> list[Child]:
+        return [*self.servers, *self.workers]
 
     def stop(self) -> None:
-        valkey_first = [[child] for child in reversed(self.servers)]
-        supervisor.stop([self.workers, *valkey_first])
+        stop([self])
+
+    def clear(self) -> None:
+        """Delete the folder for sockets, if it has a place of its own."""
         if self.sockets and self.sockets.parent != self.state.path:
             shutil.rmtree(self.sockets, ignore_errors=True)
 
@@ -85,7 +103,10 @@ class Launch:
     def prepare(self) -> None:
         settings = self.state.settings
         shown = "127.0.0.1" if self.chosen.host in {"0.0.0.0", "::"} else self.chosen.host  # noqa: S104 -- compared
-        settings["WEIR_BASE_URL"] = f"http://{f'[{shown}]' if ':' in shown else shown}:{self.chosen.port}"
+        name = f"[{shown}]" if ":" in shown else shown
+        settings["WEIR_BASE_URL"] = f"http://{name}:{self.chosen.port}"
+        if options.is_loopback(shown) and name not in USUAL_HOSTS:
+            settings["WEIR_HOSTS"] = ",".join([*USUAL_HOSTS, name])
         self.state.save()
         with tempfile.TemporaryFile("w+") as answer:
             done = subprocess.run(
@@ -129,44 +150,30 @@ class Launch:
             "--port",
             str(self.chosen.port),
         ]
-        commands = {
-            "web": ("The web server", web),
-            "sandbox": (
-                "The worker for submitted code",
-                [*celery, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"],
-            ),
-            "blocks": (
-                "The worker for code that answers in blocks",
-                [*celery, "-n", "blocks@%h", "-Q", "blocks", "--concurrency", "1"],
-            ),
-            "desk": (
-                "The worker for e-mail and periodic tasks",
-                [
-                    *celery,
-                    "-n",
-                    "desk@%h",
-                    "-Q",
-                    "default",
-                    "--pool",
-                    "threads",
-                    "--concurrency",
-                    "2",
-                    *clock,
-                ],
-            ),
-        }
-        env = self.environment()
-        self.workers = [
-            Child(name, command, self.state.log(log), env) for log, (name, command) in commands.items()
+        code = [*celery, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"]
+        blocks = [*celery, "-n", "blocks@%h", "-Q", "blocks", "--concurrency", "1"]
+        both = [*celery, "-n", "sandbox@%h", "-Q", "sandbox,blocks", "--concurrency", "1"]
+        desk = [*celery, "-n", "desk@%h", "-Q", "default", "--pool", "threads", "--concurrency", "2", *clock]
+        for_code = [("sandbox", "The worker for submitted code", both if self.shares else code)]
+        if not self.shares:
+            for_code.append(("blocks", "The worker for code that answers in blocks", blocks))
+        commands = [
+            ("web", "The web server", web),
+            *for_code,
+            ("desk", "The worker for e-mail and periodic tasks", desk),
         ]
-        begins = {child.name: _size(child.log) for child in self.workers}
+        env = self.environment()
+        self.workers = [Child(name, command, self.state.log(log), env) for log, name, command in commands]
+        self.begins = {child.name: _size(child.log) for child in self.workers}
         for child in self.workers:
             child.start()
-        web_child, *celery_children = self.workers
-        wait_until(self._is_ready, web_child, seconds=90)
-        for child in celery_children:
-            begin = begins[child.name]
-            wait_until(partial(_is_logged, READY, child.log, begin), child, seconds=90)
+
+    def wait_until_ready(self) -> None:
+        web, *celery = self.workers
+        wait_until(self._is_ready, web, seconds=90)
+        for child in celery:
+            logged = partial(_is_logged, READY, child.log, self.begins[child.name])
+            wait_until(logged, child, seconds=90)
         self.watch.done("Web server and workers started")
 
     def _is_ready(self) -> bool:
@@ -190,6 +197,14 @@ class Launch:
             say(f"  weir login {self.state.settings['WEIR_BASE_URL']}")
             say(f"{options.ROOT / 'docs' / 'notebooks' / 'README.md'} has notebooks to begin with.\n")
         say(f"All data is stored in {self.state.path}. Press Ctrl-C to stop the portal.")
+
+
+def stop(launches: Sequence[Launch]) -> None:
+    """Stop several portals at the same time: of each the workers, then Valkey, then Postgres."""
+    orders = [[each.workers, *([child] for child in reversed(each.servers))] for each in launches]
+    supervisor.stop([list(chain(*groups)) for groups in zip_longest(*orders, fillvalue=[])])
+    for each in launches:
+        each.clear()
 
 
 def _size(path: Path) -> int:

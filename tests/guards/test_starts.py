@@ -15,6 +15,7 @@ ALLOWED = {
         "an admin has said that files are read all the same."
     ),
     "portal/launch/one_portal.py Launch.prepare: subprocess.run": OPERATOR + "Django's own commands.",
+    "portal/launch/acting.py Acting.__init__: subprocess.Popen": OPERATOR + "our own command, in a demo portal.",
     "portal/launch/begin.py main: os.execv": OPERATOR + "goes on as the portal's Python.",
     "portal/launch/checks.py passes: subprocess.run": OPERATOR + "the checks of the source.",
     "portal/launch/coverage.py main: subprocess.run": OPERATOR + "reads what the tests have covered.",
