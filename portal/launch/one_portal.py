@@ -48,11 +48,17 @@ class Launch:
 
     def begin(self) -> None:
         """Start everything. The web server and the workers may not be ready yet."""
+        self.serve()
+        self.prepare()
+        self.start_portal()
+
+    def serve(self) -> None:
+        """Take the state folder, start the servers, and store the settings that all other processes read."""
         self.state.claim()
         self.state.load()
         self.start_servers()
-        self.prepare()
-        self.start_portal()
+        self.set_address()
+        self.state.save()
 
     @property
     def children(self) -> list[Child]:
@@ -76,7 +82,7 @@ class Launch:
         password = settings["WEIR_VALKEY_PASSWORD"]
         valkey = Valkey(home=home / "valkey", sockets=sockets, password=password)
         password = settings["WEIR_POSTGRES_PASSWORD"]
-        postgres = Postgres(home=home / "postgres", sockets=sockets, password=password)
+        self.postgres = postgres = Postgres(home=home / "postgres", sockets=sockets, password=password)
         own_valkey, own_postgres = "REDIS_URL" not in os.environ, "DATABASE_URL" not in os.environ
         if own_postgres:
             is_new = postgres.initialise()
@@ -98,16 +104,24 @@ class Launch:
         names = " and ".join(child.name for child in self.servers)
         self.watch.done(f"{names} started" if names else "Using existing servers")
 
-    # Tables, first contents
-
-    def prepare(self) -> None:
+    def set_address(self) -> None:
         settings = self.state.settings
         shown = "127.0.0.1" if self.chosen.host in {"0.0.0.0", "::"} else self.chosen.host  # noqa: S104 -- compared
         name = f"[{shown}]" if ":" in shown else shown
         settings["WEIR_BASE_URL"] = f"http://{name}:{self.chosen.port}"
         if options.is_loopback(shown) and name not in USUAL_HOSTS:
             settings["WEIR_HOSTS"] = ",".join([*USUAL_HOSTS, name])
-        self.state.save()
+
+    # Tables, first contents
+
+    def migrate(self) -> None:
+        """Make the tables and nothing else. `prepare` does so, too."""
+        command = [sys.executable, str(options.ROOT / "manage.py"), "migrate", "--verbosity", "0"]
+        if subprocess.run(command, env=self.environment(), stdin=subprocess.DEVNULL, check=False).returncode:
+            raise Trouble("The tables could not be made. The reason is shown above.")
+        self.watch.done("Tables made")
+
+    def prepare(self) -> None:
         with tempfile.TemporaryFile("w+") as answer:
             done = subprocess.run(
                 [
@@ -128,7 +142,7 @@ class Launch:
                 raise Trouble("The database could not be prepared. The reason is shown above.")
             answer.seek(0)
             self.welcome = json.loads(answer.read().splitlines()[-1])
-        settings["WEIR_DEMO"] = "1" if self.welcome["demo"] else "0"
+        self.state.settings["WEIR_DEMO"] = "1" if self.welcome["demo"] else "0"
         self.state.save()
         self.watch.done(self.welcome["did"])
 
