@@ -44,7 +44,7 @@ class Hospital:
 
 NADIA = Person("nadia", "Nadia Benali", ("admin",), "Admin", "West Hospital", "Africa/Tunis")
 MAREK = Person("marek", "Marek Kowalski", ("admin",), "Admin", "South Hospital", "Europe/Warsaw")
-OWNER = "Owner of the hospital's data"
+OWNER = "Data owner"
 HOSPITALS = {
     "north": Hospital(
         "North Hospital",

@@ -99,6 +99,13 @@ def look(hospital: Hospital) -> Told:
     return {"granted": len(states)}
 
 
+def call(hospital: Hospital) -> Told:
+    """Call the other portals again: they did not answer before they were started."""
+    for peer in Peer.objects.active():
+        polling.poll(peer.pk)
+    return {"trouble": list(Peer.objects.active().exclude(trouble="").values_list("trouble", flat=True))}
+
+
 STEPS: dict[str, Callable[..., Told]] = {
     "tell": tell,
     "introduce": introduce,
@@ -106,5 +113,6 @@ STEPS: dict[str, Callable[..., Told]] = {
     "ask": ask,
     "admit": admit,
     "look": look,
+    "call": call,
 }
 """What bin/launch may ask for, by name (portal/launch/three_portals.py says in which order)."""

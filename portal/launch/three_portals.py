@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from portal.launch import one_portal, options, supervisor
-from portal.launch.acting import acting
+from portal.launch.acting import Acting, acting
 from portal.launch.console import Stopwatch, Trouble, say
 from portal.launch.one_portal import Launch
 from portal.launch.state import State
@@ -36,32 +36,35 @@ class NetworkDemo:
             launch.start_portal()
         for launch in self.launches:
             launch.wait_until_ready()
-        if not known:
-            self.introduce()
+        with acting(self.launches) as people:
+            if known:
+                for each in people:
+                    each.take("call")
+            else:
+                self.introduce(people)
         self.announce()
         supervisor.watch([child for launch in self.launches for child in launch.children])
 
     def stop(self) -> None:
         one_portal.stop(self.launches)
 
-    def introduce(self) -> None:
+    def introduce(self, people: list[Acting]) -> None:
         """Have the people of the portals introduce them, and North's scientist become a guest at the other two.
 
         The steps are those of portal.demo.introducing. All of them are taken again if this is interrupted.
         """
-        with acting(self.launches) as people:
-            told = [each.take("tell") for each in people]
-            for number, each in enumerate(people):
-                each.take("introduce", others=[*told[:number], *told[number + 1 :]])
-            for each in people:
-                each.take("meet", portals=len(people) - 1)
-            self.watch.done("The portals know each other")
-            north, *others = people
-            north.take("ask")
-            for each in others:
-                each.take("admit")
-            north.take("look")
-            self.watch.done("North's scientist is a guest at the other two")
+        told = [each.take("tell") for each in people]
+        for number, each in enumerate(people):
+            each.take("introduce", others=[*told[:number], *told[number + 1 :]])
+        for each in people:
+            each.take("meet", portals=len(people) - 1)
+        self.watch.done("The portals know each other")
+        north, *others = people
+        north.take("ask")
+        for each in others:
+            each.take("admit")
+        north.take("look")
+        self.watch.done("North's scientist is a guest at the other two")
         self._note(introduced=True)
 
     def _make_tables(self) -> None:
