@@ -100,9 +100,10 @@ def look(hospital: Hospital) -> Told:
 
 
 def call(hospital: Hospital) -> Told:
-    """Call the other portals again: they did not answer before they were started."""
+    """Call the other portals again, and read what they list: they did not answer before they were started."""
     for peer in Peer.objects.active():
         polling.poll(peer.pk)
+        catalogue.refresh(peer)
     return {"trouble": list(Peer.objects.active().exclude(trouble="").values_list("trouble", flat=True))}
 
 

@@ -51,7 +51,8 @@ class NetworkDemo:
     def introduce(self, people: list[Acting]) -> None:
         """Have the people of the portals introduce them, and North's scientist become a guest at the other two.
 
-        The steps are those of portal.demo.introducing. All of them are taken again if this is interrupted.
+        The steps are those of portal.demo.introducing, and a further one is a function there and a line here. All of
+        them are taken again if this is interrupted.
         """
         told = [each.take("tell") for each in people]
         for number, each in enumerate(people):

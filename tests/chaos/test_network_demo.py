@@ -1,6 +1,8 @@
 """bin/launch --network-demo, from the first start to the second end: three portals need the machine to themselves."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,15 @@ def addresses(port: int) -> list[str]:
     return [f"http://127.0.0.{number + 1}:{port + number}" for number in range(3)]
 
 
-def signed_in(url: str, name: str) -> httpx.Client:
-    """A browser in which somebody has signed in, on loopback alone."""
-    browser = httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False)
+@contextmanager
+def signed_in(url: str, name: str) -> Iterator[httpx.Client]:
+    """A browser in which somebody has signed in."""
+    with httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False) as browser:
+        _sign_in(browser, url, name)
+        yield browser
+
+
+def _sign_in(browser: httpx.Client, url: str, name: str) -> None:
     browser.get("/account/login/")
     given = {
         "login": f"{name}@demo.weir.example",
@@ -46,13 +54,12 @@ def signed_in(url: str, name: str) -> httpx.Client:
         "csrfmiddlewaretoken": browser.cookies["csrftoken"],
     }
     assert browser.post("/account/login/", data=given, headers={"Origin": url}).status_code == 200
-    return browser
 
 
 def listed(browser: httpx.Client, path: str) -> list[dict[str, Any]]:
     answer = browser.get(f"/api/v1/{path}")
     assert answer.status_code == 200, answer.text
-    return list(answer.json()["results"])
+    return list(answer.json()["items"])
 
 
 def test_three_portals_know_each_other_and_stay_acquainted(tmp_path: Path) -> None:
@@ -60,31 +67,33 @@ def test_three_portals_know_each_other_and_stay_acquainted(tmp_path: Path) -> No
     console = started(tmp_path / "state", port)
     try:
         _mei_works_everywhere(addresses(port))
-        introduced = _introductions(addresses(port))
-        assert introduced == [2, 2, 2]
+        introduced = _introduced(addresses(port))
+        assert [len(portals) for portals in introduced] == [2, 2, 2]
         ended(console)
         console = started(tmp_path / "state", port)
         assert "The portals know each other" not in console.said
-        assert _introductions(addresses(port)) == introduced
+        assert _introduced(addresses(port)) == introduced
         ended(console)
     finally:
         console.process.kill()
+        console.process.wait()
 
 
 def _mei_works_everywhere(urls: list[str]) -> None:
-    mei = signed_in(urls[0], "mei")
-    portals = {portal["url"]: portal["id"] for portal in listed(mei, "network/portals/")}
-    assert sorted(portals) == urls[1:]
-    found = {item["title"] for item in listed(mei, "network/datasets/")}
-    assert found == {f"Smokers of {name} Hospital, 1971–1982" for name in ("West", "South")}
-    assert len(listed(mei, "budgets/")) == 1
-    for pk in portals.values():
-        assert len(listed(mei, f"network/portals/{pk}/api/budgets/")) == 1
+    with signed_in(urls[0], "mei") as mei:
+        portals = {portal["url"]: portal["id"] for portal in listed(mei, "network/portals/")}
+        assert sorted(portals) == urls[1:]
+        found = {item["title"] for item in listed(mei, "network/datasets/")}
+        assert found == {f"Smokers of {name} Hospital, 1971–1982" for name in ("West", "South")}
+        assert len(listed(mei, "budgets/")) == 1
+        for pk in portals.values():
+            assert len(listed(mei, f"network/portals/{pk}/api/budgets/")) == 1
 
 
-def _introductions(urls: list[str]) -> list[int]:
-    """How many active portals the admin of each portal sees."""
-    admins = ("amara", "nadia", "marek")
-    return [
-        len(listed(signed_in(url, name), "network/portals/")) for url, name in zip(urls, admins, strict=True)
-    ]
+def _introduced(urls: list[str]) -> list[dict[str, str]]:
+    """The active portals that the admin of each portal sees: the id of each by its address."""
+    found = []
+    for url, name in zip(urls, ("amara", "nadia", "marek"), strict=True):
+        with signed_in(url, name) as admin:
+            found.append({portal["url"]: portal["id"] for portal in listed(admin, "network/portals/")})
+    return found
