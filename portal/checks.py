@@ -1,5 +1,6 @@
 """System checks at every start: the portal does not serve with a configuration that could leak or lock up."""
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,19 @@ from common.errors import Refused
 from common.heavy_views import close_connection
 from network import wireguard
 
-LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
+LOCAL_NAMES = {"localhost", "testserver"}
+
+
+def public_hosts() -> list[str]:
+    """Return the names and addresses that the portal is called by from other machines."""
+    return sorted(name for name in settings.ALLOWED_HOSTS if not _is_local(name))
+
+
+def _is_local(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name in LOCAL_NAMES
 
 
 @register()
@@ -29,7 +42,7 @@ def secrets_are_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def loopback_only_when_loose(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    public = sorted(set(settings.ALLOWED_HOSTS) - LOOPBACK)
+    public = public_hosts()
     if not public or not (settings.DEBUG or settings.DEMO):
         return []
     return [

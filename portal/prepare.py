@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
 
 import django
 from django.conf import settings
@@ -20,7 +19,8 @@ django.setup()
 
 from accounts.models import User  # noqa: E402 -- apps must be loaded first
 from accounts.services import first_admin_link  # noqa: E402 -- apps must be loaded first
-from portal.demo.people import FILE  # noqa: E402 -- as above
+from portal.demo import people  # noqa: E402 -- as above
+from portal.demo.hospitals import HOSPITALS  # noqa: E402 -- as above
 from portal.launch.options import is_loopback  # noqa: E402 -- as above
 
 
@@ -37,33 +37,33 @@ def is_empty() -> bool:
     return not User.objects.people().exists()
 
 
-def demo_people() -> list[dict[str, str]]:
-    path = Path(settings.STATE) / FILE
-    return json.loads(path.read_text()) if path.is_file() else []
-
-
 def is_unfinished_demo() -> bool:
     """Return whether an earlier start was stopped while it created the demo, and left some of its people."""
     return User.objects.people().filter(email__endswith=f"@{settings.DEMO_DOMAIN}").exists()
 
 
 def seed(wanted: str, *, on_loopback: bool) -> bool:
-    """Create the demo if wanted (by default in an empty database on loopback); return whether it was created."""
-    if wanted == "no" or demo_people():
+    """Create the demo if wanted (by default in an empty database on loopback); return whether it was created.
+
+    The name of a hospital asks for its portal of the network demo.
+    """
+    if wanted == "no" or people.listed():
         return False
     by_itself = on_loopback and (is_empty() or is_unfinished_demo())
     if wanted == "auto" and not by_itself:
         return False
-    sys.stderr.write("         Creating the demo. Its code really runs, so this takes a while…\n")
-    call_command("seed_demo", stdout=sys.stderr)
+    hospital = wanted if wanted in HOSPITALS else None
+    if hospital is None:
+        sys.stderr.write("         Creating the demo. Its code really runs, so this takes a while…\n")
+    call_command("seed_demo", hospital=hospital, stdout=sys.stderr)
     return True
 
 
 def welcome() -> list[str]:
     """Return lines that say how to sign in: the demo's people, or the first admin's link."""
-    if people := demo_people():
-        width = max(len(person["email"]) for person in people)
-        lines = [f"  {item['email']:{width}}  {item['password']}  {item['role']}" for item in people]
+    if found := people.listed():
+        width = max(len(person["email"]) for person in found)
+        lines = [f"  {item['email']:{width}}  {item['password']}  {item['role']}" for item in found]
         return ["Sign in as one of the demo's people:", *lines, ""]
     if not User.objects.admins().exists():
         return [
@@ -76,7 +76,7 @@ def welcome() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m portal.prepare", description=__doc__)
-    parser.add_argument("--demo", choices=["auto", "yes", "no"], default="auto")
+    parser.add_argument("--demo", choices=["auto", "yes", "no", *HOSPITALS], default="auto")
     parser.add_argument("--host", default="127.0.0.1")
     options = parser.parse_args()
     call_command("check", verbosity=0)
@@ -86,7 +86,7 @@ def main() -> None:
         "Database migrated" if migrated else "Database up to date",
         *(["demo created"] if seeded else []),
     ]
-    answer = {"demo": bool(demo_people()), "did": ", ".join(did), "lines": welcome()}
+    answer = {"demo": bool(people.listed()), "did": ", ".join(did), "lines": welcome()}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

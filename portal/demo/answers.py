@@ -6,6 +6,7 @@ The wage panel has too few people for code that answers in blocks; the health su
 import uuid
 from typing import Any
 
+from accounts.models import User
 from datasets.models import Dataset
 from portal.demo import people
 from privacy import services
@@ -31,10 +32,10 @@ answer eight times as exact."""
 
 def play(panel: Dataset, survey: Dataset) -> None:
     """Create everything that is still missing."""
-    promise = _promise(panel, epsilon=3.0, public_size=PANEL_SIZE, constants=["black", "hisp"], scientists=3)
-    about_survey = _promise(survey, epsilon=6.0, public_size=SURVEY_SIZE, constants=[], scientists=2)
-    _budget(about_survey, people.MEI)
-    mei, yusuf = (_budget(promise, one) for one in (people.MEI, people.YUSUF))
+    promise = promised(panel, epsilon=3.0, public_size=PANEL_SIZE, constants=["black", "hisp"], scientists=3)
+    about_survey = promised(survey, epsilon=6.0, public_size=SURVEY_SIZE, constants=[], scientists=2)
+    budgeted(about_survey, people.find(people.MEI))
+    mei, yusuf = (budgeted(promise, people.find(one)) for one in (people.MEI, people.YUSUF))
     for query, epsilon in QUESTIONS:
         _answered(mei, query, epsilon)
     if not yusuf.top_ups.exists():
@@ -46,14 +47,14 @@ def play(panel: Dataset, survey: Dataset) -> None:
         )
 
 
-def _promise(dataset: Dataset, **made: Any) -> Promise:
+def promised(dataset: Dataset, **made: Any) -> Promise:
     """Return the dataset's promise; make this one if there is none."""
     found = Promise.objects.filter(dataset=dataset).first()
     return services.protect(dataset, by=dataset.owner, **made) if found is None else found
 
 
-def _budget(promise: Promise, one: people.Person) -> Budget:
-    scientist = people.find(one)
+def budgeted(promise: Promise, scientist: User) -> Budget:
+    """Return the scientist's budget; give one if there is none."""
     found = promise.budgets.filter(scientist=scientist).first()
     if found is None:
         found = services.give_budget(promise, scientist, by=promise.dataset.owner)

@@ -144,7 +144,7 @@ def health_rows() -> pd.DataFrame:
 def wage_panel() -> Dataset:
     """Ingrid's dataset, reviewed with Priya."""
     ingrid, priya = people.find(people.INGRID), people.find(people.PRIYA)
-    dataset = _begun(
+    dataset = begun(
         ingrid,
         "wage_panel",
         "Wage panel of young men, 1980–1987",
@@ -156,7 +156,7 @@ def wage_panel() -> Dataset:
     )
     if dataset.current is None:
         text = "One row a person and year."
-        _publish(dataset, "wages.csv", wage_rows(), WAGES, by=ingrid, text=text, rows_per_subject=8)
+        publish(dataset, "wages.csv", wage_rows(), WAGES, by=ingrid, text=text, rows_per_subject=8)
         services.set_policy(dataset, by=ingrid, reviewers_needed=1, max_runs=5, wall_seconds=600)
     if not dataset.reviewers.filter(user=priya).exists():
         services.add_reviewer(dataset, by=ingrid, user=priya, decides_access=True)
@@ -166,7 +166,7 @@ def wage_panel() -> Dataset:
 def health_survey() -> Dataset:
     """Tomás' dataset, at its first revision: without blood pressure."""
     tomas = people.find(people.TOMAS)
-    dataset = _begun(
+    dataset = begun(
         tomas,
         "health_survey",
         "Health survey of smokers, 1971–1982",
@@ -178,7 +178,7 @@ def health_survey() -> Dataset:
     if dataset.current is None:
         rows = health_rows().drop(columns=ADDED_LATER)
         declared = {name: each for name, each in HEALTH.items() if name != ADDED_LATER}
-        _publish(dataset, "health.csv", rows, declared, by=tomas, text="One row a person.")
+        publish(dataset, "health.csv", rows, declared, by=tomas, text="One row a person.")
         services.set_policy(dataset, by=tomas, max_runs=3, wall_seconds=600)
     return dataset
 
@@ -190,7 +190,7 @@ def add_blood_pressure(dataset: Dataset) -> None:
     if current is not None and current.number == 1:
         if dataset.draft is None:
             services.new_revision(dataset, by=tomas, note="Blood pressure of 1982 added.")
-        _publish(dataset, "health.csv", health_rows(), HEALTH, by=tomas, text="One row a person.")
+        publish(dataset, "health.csv", health_rows(), HEALTH, by=tomas, text="One row a person.")
 
 
 def give_access(dataset: Dataset, one: people.Person, *, purpose: str, outputs: str) -> None:
@@ -209,7 +209,8 @@ def ask_for_access(dataset: Dataset, one: people.Person, *, purpose: str, output
         services.ask_access(dataset, by=scientist, purpose=purpose, outputs=outputs, terms=dataset.terms)
 
 
-def _begun(by: User, name: str, title: str, *, source: str, **described: str) -> Dataset:
+def begun(by: User, name: str, title: str, *, source: str, **described: str) -> Dataset:
+    """Return the dataset with this name, with terms of use; create what is missing."""
     dataset = Dataset.objects.filter(name=name).first()
     if dataset is None:
         dataset = services.create(by=by, name=name, title=title, **described)
@@ -218,7 +219,7 @@ def _begun(by: User, name: str, title: str, *, source: str, **described: str) ->
     return dataset
 
 
-def _publish(  # noqa: PLR0913 -- each is named at the call
+def publish(  # noqa: PLR0913 -- each is named at the call
     dataset: Dataset,
     file_name: str,
     rows: pd.DataFrame,
@@ -228,6 +229,7 @@ def _publish(  # noqa: PLR0913 -- each is named at the call
     text: str,
     rows_per_subject: int = 1,
 ) -> Revision:
+    """Upload the only table of a draft, declare it and publish it."""
     draft = dataset.draft
     if draft is None:
         raise Refused(f"{dataset} has no draft revision: empty the state folder and start again.")

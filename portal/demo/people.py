@@ -1,6 +1,7 @@
 """The demo's people. Their password is public: it works in the demo only, which serves this machine only."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,18 +52,19 @@ LEILA = Person("leila", "Leila Haddad", (), "Waiting for approval", "Institute o
 
 def shown() -> list[dict[str, str]]:
     """Return the people that the sign-in page offers, with their passwords; none outside the demo."""
-    if not settings.DEMO:
-        return []
-    return _listed()
+    return listed() if settings.DEMO else []
 
 
-def _listed() -> list[dict[str, str]]:
-    return [{"name": one.name, "role": one.role, "email": one.email, "password": PASSWORD} for one in SHOWN]
+def listed() -> list[dict[str, str]]:
+    """Return the people of the finished demo; none if it is not finished, or there is none."""
+    path = Path(settings.STATE) / FILE
+    found: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+    return found
 
 
-def write_file() -> None:
-    """Write the file from which the launcher lists people on the console."""
-    people = _listed()
+def write_file(shown: Iterable[Person] = SHOWN) -> None:
+    """Write the file from which the sign-in page and the console list people: the demo is finished."""
+    people = [{"name": one.name, "role": one.role, "email": one.email, "password": PASSWORD} for one in shown]
     path = Path(settings.STATE) / FILE
     path.write_text(json.dumps(people, ensure_ascii=False, indent=1))
     path.chmod(0o600)
@@ -76,15 +78,20 @@ def known(one: Person) -> bool:
     return User.objects.filter(email=one.email).exists()
 
 
-def make() -> None:
+def admit(admin: Person, others: Iterable[Person]) -> None:
     """Create the missing people: the first admin by the console's link, the others by invitation."""
-    if not known(AMARA):
-        _accept(services.first_admin_link(), AMARA)
-    admin = find(AMARA)
-    for one in (INGRID, TOMAS, PRIYA, MEI, YUSUF, JONAS, VIKTOR):
+    if not known(admin):
+        _accept(services.first_admin_link(), admin)
+    by = find(admin)
+    for one in others:
         if not known(one):
-            _, link = services.invite(one.email, by=admin, roles=one.roles)
+            _, link = services.invite(one.email, by=by, roles=one.roles)
             _accept(link, one)
+
+
+def make() -> None:
+    """Create the missing people, one of whom waits for approval."""
+    admit(AMARA, (INGRID, TOMAS, PRIYA, MEI, YUSUF, JONAS, VIKTOR))
     if not known(LEILA):
         services.ask_for_account(
             LEILA.email,

@@ -14,13 +14,13 @@ def say(text: str) -> None:
 
 
 class Stopwatch:
-    """Prints each finished step with the seconds since the start."""
+    """Prints each finished step with the seconds since the start. `of`: whose step it is, if there are several."""
 
-    def __init__(self) -> None:
-        self.began = time.monotonic()
+    def __init__(self, of: str = "", began: float | None = None) -> None:
+        self.of, self.began = of, time.monotonic() if began is None else began
 
     def done(self, text: str) -> None:
-        say(f"  {self.total():5.1f} s  {text}")
+        say(f"  {self.total():5.1f} s  {self.of}{text}")
 
     def total(self) -> float:
         return time.monotonic() - self.began

