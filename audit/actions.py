@@ -87,6 +87,7 @@ ACTIONS: dict[str, Action] = {
     "network.guest.ask": Action("Asked for access at another portal"),
     "network.guest.end": Action("Ended the access of a guest"),
     "network.guest.refuse": Action("Refused a guest of another portal"),
+    "network.identity.directory": Action("Changed whether this portal is a directory"),
     "network.identity.keep": Action("Confirmed that the recovery key is kept"),
     "network.identity.recover": Action("Replaced this portal's keys with its recovery key"),
     "network.identity.rename": Action("Changed the name of this portal's institution"),

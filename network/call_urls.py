@@ -2,12 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from network.call_views import catalogue, guests, introductions, own, witnesses
+from network.call_views import catalogue, directories, guests, introductions, own, witnesses
 
 app_name = "calls"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("catalogue", catalogue.catalogue, name="catalogue"),
     path("catalogue/<uuid:pk>/mock/<slug:table>.parquet", catalogue.mock, name="catalogue_mock"),
+    path("directory", directories.directory, name="directory"),
     path("peers", introductions.introduce, name="peers"),
     path("state", own.state, name="state"),
     path("log/add-checkpoint", witnesses.add_checkpoint, name="add_checkpoint"),

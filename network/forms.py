@@ -26,6 +26,16 @@ class NameForm(forms.Form):
     name = _name("The institution, as other portals show it, such as University Hospital of Norrby.")
 
 
+class DirectoryForm(forms.Form):
+    """Whether this portal is a directory."""
+
+    is_directory = forms.BooleanField(
+        label="Tell each of our portals which others we work with",
+        required=False,
+        help_text="Their names and addresses, not their datasets. The card of this portal says that it does so.",
+    )
+
+
 class RecoverForm(forms.Form):
     """The recovery key, typed from where it is kept."""
 

@@ -25,6 +25,8 @@ from network.models import Identity, IdentityKey
 
 PURPOSE = "weir/network-key/1"
 PROTOCOLS = ("weir-net/1",)
+DIRECTORY = "directory"
+"""The role of a portal that tells others of each other."""
 SIGNED_AGAIN_AFTER = timedelta(days=cards.CARD_DAYS) / 3
 KNOWN_AFTER = timedelta(hours=1)
 """A new key signs calls after this time: until then the one before it does, for other portals to see the card."""
@@ -104,6 +106,20 @@ def rename(name: str, *, by: User) -> None:
         old, identity.name = identity.name, _name(name)
         identity.save(update_fields=["name"])
         log.record("network.identity.rename", by=by, on=identity, changes={"name": (old, identity.name)})
+        _sign(identity)
+
+
+def be_directory(*, is_directory: bool, by: User) -> None:
+    """Say whether this portal is a directory. Raises NotSetUp; Denied for those who are no admin."""
+    with _changing(by) as identity:
+        old, identity.is_directory = identity.is_directory, is_directory
+        identity.save(update_fields=["is_directory"])
+        log.record(
+            "network.identity.directory",
+            by=by,
+            on=identity,
+            changes={"directory": (old, identity.is_directory)},
+        )
         _sign(identity)
 
 
@@ -250,7 +266,7 @@ def _card(identity: Identity, now: datetime, *, sequence: int, expires: int) -> 
         log_key=log_key.key.text if log_key else "",
         wireguard_public=tunnel.public if tunnel else None,
         wireguard_endpoint=str(tunnel.endpoint) if tunnel and tunnel.endpoint else "",
-        roles=(),
+        roles=(DIRECTORY,) if identity.is_directory else (),
         vouchers=_vouchers(identity, now),
     )
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from network.models import Peer
-from network.services import catalogue, elsewhere, polling, rounds, witnesses
+from network.services import catalogue, directories, elsewhere, polling, rounds, witnesses
 
 AGAIN = 20
 """Seconds after which portals are polled if another round was running."""
@@ -40,6 +40,12 @@ def compare_checkpoints() -> None:
 def refresh_catalogues() -> None:
     """Read the catalogues of all active peers. Celery beat calls it every ten minutes."""
     rounds.of(Peer.objects.reachable(), catalogue.refresh)
+
+
+@shared_task(ignore_result=True)
+def refresh_directories() -> None:
+    """Ask all directories which portals they work with. Celery beat calls it every hour."""
+    rounds.of(Peer.objects.reachable(), directories.refresh)
 
 
 @shared_task(ignore_result=True)

@@ -21,6 +21,7 @@ urlpatterns = [
     path("set-up/kept/", own.keep, name="keep"),
     path("identity/", own.page, name="identity"),
     path("identity/rename/", own.rename, name="rename"),
+    path("identity/directory/", own.be_directory, name="be_directory"),
     path("identity/rotate/", own.rotate, name="rotate"),
     path("identity/recover/", own.recover, name="recover"),
     path("introduce/", introductions.introduce, name="introduce"),

@@ -348,6 +348,7 @@ CELERY_BEAT_SCHEDULE = {
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},
     "poll-peers": {"task": "network.tasks.poll_peers", "schedule": 600},
     "refresh-catalogues": {"task": "network.tasks.refresh_catalogues", "schedule": 600},
+    "refresh-directories": {"task": "network.tasks.refresh_directories", "schedule": crontab(minute=25)},
     "look-after-askings": {"task": "network.tasks.look_after_askings", "schedule": 60},
     "look-after-joints": {"task": "studies.tasks.look_after_joints", "schedule": 60},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},

@@ -1,6 +1,7 @@
 """This portal's identity, the portals that it knows, and what they show each other."""
 
 from network.models.catalogue import Catalogue, Listing, RemoteDataset
+from network.models.directories import SuggestedPortal
 from network.models.guests import Admission, AskedElsewhere
 from network.models.identity import Identity, IdentityKey
 from network.models.peers import Peer, PeerKey
@@ -18,5 +19,6 @@ __all__ = [
     "PeerKey",
     "RemoteDataset",
     "SignedCheckpoint",
+    "SuggestedPortal",
     "WitnessKey",
 ]

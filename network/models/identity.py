@@ -20,6 +20,8 @@ class Identity(models.Model):
     """How often the recovery key was used, plus one."""
     sequence = models.PositiveBigIntegerField(default=0)
     """The number of the card that was signed last. It never goes back."""
+    is_directory = models.BooleanField(default=False)
+    """Whether it tells each portal that it works with which others it works with."""
     kept_at = models.DateTimeField(null=True, blank=True)
     """When an admin confirmed that the private recovery key is kept. Until then, set-up can begin again."""
     card = models.TextField(blank=True)

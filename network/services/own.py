@@ -46,6 +46,12 @@ def rename(name: str, *, by: User) -> None:
     identity.rename(name, by=by)
 
 
+def be_directory(*, is_directory: bool, by: User) -> None:
+    """Say whether this portal tells each portal that it works with of the others."""
+    require(rules.may_manage, by)
+    identity.be_directory(is_directory=is_directory, by=by)
+
+
 def rotate(*, by: User) -> None:
     """Replace the key that this portal signs with. Other portals take it over by themselves."""
     require(rules.may_manage, by)

@@ -12,7 +12,7 @@ from common.errors import Denied
 from common.http import UserRequest
 from common.pages import attempt
 from network import identity, rules
-from network.forms import AddressForm, IntroduceForm
+from network.forms import ADDRESS, AddressForm, IntroduceForm
 from network.services import introductions
 from network.services.introductions import Found
 from network.views.access import for_overseers, peer_of
@@ -22,7 +22,7 @@ from network.views.access import for_overseers, peer_of
 @for_overseers
 def introduce(request: UserRequest) -> HttpResponse:
     """Ask for an address; given one, fetch the card and show it beside what there is to compare."""
-    form = AddressForm(request.POST or None)
+    form = AddressForm(request.POST or None, initial={"address": request.GET.get("address", "")[:ADDRESS]})
     found: list[Found] = []
     if request.method == "POST" and attempt(
         form,

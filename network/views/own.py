@@ -15,7 +15,7 @@ from common.http import UserRequest
 from common.pages import attempt
 from network import identity, queries, rules
 from network.cards import key_id
-from network.forms import KeptForm, NameForm, RecoverForm
+from network.forms import DirectoryForm, KeptForm, NameForm, RecoverForm
 from network.services import own
 from network.views.access import for_overseers
 
@@ -76,6 +76,9 @@ def _page(request: UserRequest, *, failed: forms.Form | None = None, status: int
         "keys": [(key_id(bytes(key.public)), key) for key in queries.identity_keys()],
         "refusal": rules.may_manage(request.user),
         "name_form": failed if isinstance(failed, NameForm) else NameForm(initial={"name": mine.name}),
+        "directory_form": failed
+        if isinstance(failed, DirectoryForm)
+        else DirectoryForm(initial={"is_directory": mine.is_directory}),
         "recover_form": failed if isinstance(failed, RecoverForm) else RecoverForm(),
     }
     return render(request, "network/identity.html", context, status=status)
@@ -104,6 +107,12 @@ rename = _change(
     own.rename,
     step="Rename this portal",
     message="Name changed. The admins of other portals are asked to accept it.",
+)
+be_directory = _change(
+    DirectoryForm,
+    own.be_directory,
+    step="Change whether this portal is a directory",
+    message="Saved. Other portals see the change when they next read this portal's card, within 10 minutes.",
 )
 rotate = _change(
     forms.Form,

@@ -19,7 +19,7 @@ from network import identity, queries, rules
 from network.cards import key_id
 from network.forms import ChangeForm, ComparedForm, ReasonForm
 from network.models import Peer
-from network.services import changes, introductions, peers, pins
+from network.services import changes, directories, introductions, peers, pins
 from network.views.access import for_overseers, peer_of
 
 HISTORY = 20
@@ -37,6 +37,7 @@ def peer_list(request: UserRequest) -> HttpResponse:
         "page": paginated(request, queries.peers(request.user)),
         "refusal": rules.may_introduce(request.user),
         "manage_refusal": rules.may_manage(request.user),
+        "suggestions": directories.suggestions(),
         "alarms": queries.has_open_alarms(),
     }
     return show(request, "network/list", context, parts={"network-live"})

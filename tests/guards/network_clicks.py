@@ -60,6 +60,7 @@ NETWORK: dict[str, Callable[[Cast], Click]] = {
     "network:set_up": lambda c: Click(make.admin(), data={"name": "Hospital A"}, done=frozenset({200})),
     "network:keep": lambda c: _own(_not_kept, kept="on"),
     "network:rename": lambda c: _own(name="Hospital Z"),
+    "network:be_directory": lambda c: _own(is_directory="on"),
     "network:rotate": lambda c: _own(),
     "network:recover": lambda c: _recover(),
     "network:introduce": lambda c: _own(done=422, address=NOBODY),

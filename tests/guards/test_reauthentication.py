@@ -46,6 +46,7 @@ ASKS = {
     "network:recover",
     "network:remove",
     "network:rename",
+    "network:be_directory",
     "network:resume",
     "network:rotate",
     "network:set_up",
