@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PARTS = (
     "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "code",
-    "tables", "fit", "peers", "fit_peers", "table_peers",
+    "network", "tables", "fit", "peers", "fit_peers", "table_peers",
 )  # fmt: skip
 INSIDE = {"accuracy": "privacy", "offline": "client"}
 """Parts of other parts that can be run by themselves."""
