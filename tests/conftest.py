@@ -1,5 +1,6 @@
 """Fixtures of every test: the running portal, and browsers that notice what goes wrong."""
 
+import gc
 import os
 import signal
 import sys
@@ -14,15 +15,15 @@ import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
-from django.db import OperationalError
+from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.http import HttpRequest
-from django.test import Client
-from psycopg2.errors import DeadlockDetected
+from django.test import Client, TestCase
+from pytest_django import DjangoDbBlocker
 
 from portal.launch.processes import Child, wait_until
 from portal.launch.tests import BROWSER
-from tests import serving
+from tests import emptying, serving
 from tests.browsers import Browsers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,12 @@ hypothesis.settings.load_profile("weir")
 # Playwright keeps an event loop in the main thread; Django would refuse to use the database beside it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
+# Otherwise every test client lists and reads the times of all static files: 50 ms, in most tests for none of them.
+settings.WHITENOISE_AUTOREFRESH = True
+
+# Every test begins with a table that nobody has asked about: they do not wait for the public time of sorting.
+settings.PREPARE_SECONDS = 0.0
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,6 +65,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.relative_to(ROOT).parts[1] in UNCOUNTED or "live" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.uncounted)
     items.sort(key=lambda item: (bool(used[item.path]), "browsers" in used[item.path], item.path not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and thousands of tests out of every later search for garbage."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -84,29 +96,25 @@ user_logged_in.connect(_as_if_by_the_form)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def emptied_again() -> Iterator[None]:
-    """The running portal reads several tables at once, so emptying them all can meet it in a deadlock, which Postgres
-    ends on one side: it is tried again."""
-    empty = DatabaseOperations.execute_sql_flush
-
-    def patiently(self: DatabaseOperations, statements: list[str]) -> None:
-        for _ in range(4):
-            try:
-                return empty(self, statements)
-            except OperationalError as error:
-                if not isinstance(error.__cause__, DeadlockDetected):
-                    raise
-        return empty(self, statements)
-
+def emptied_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", patiently)
+        patch.setattr(DatabaseOperations, "execute_sql_flush", emptying.empty)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *args: None)  # fills what is kept
         yield
 
 
-@pytest.fixture(autouse=True)
-def in_order_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test begins with a table that nobody has asked about: they do not wait for the public time of sorting."""
-    monkeypatch.setattr(settings, "PREPARE_SECONDS", 0.0)
+@pytest.fixture(scope="module")
+def built_once(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[DjangoDbBlocker]:
+    """A transaction around a module, for what its tests share; each test's own is undone within it.
+
+    A fixture of a module builds inside `with built_once.unblock()`. Tests read what was built again: they may change
+    objects in memory.
+    """
+    with django_db_blocker.unblock():
+        atomics = TestCase._enter_atomics()  # type: ignore[attr-defined]
+    yield django_db_blocker
+    with django_db_blocker.unblock():
+        TestCase._rollback_atomics(atomics)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import RoleGrant, User
 from datasets import services as datasets
@@ -39,7 +40,19 @@ class Cast:
 
 
 @pytest.fixture
-def cast() -> Cast:
+def cast(built_cast: Cast) -> Cast:
+    return Cast(
+        **{name: type(item)._default_manager.get(pk=item.pk) for name, item in vars(built_cast).items()}
+    )
+
+
+@pytest.fixture(scope="module")
+def built_cast(built_once: DjangoDbBlocker) -> Cast:
+    with built_once.unblock():
+        return build()
+
+
+def build() -> Cast:
     person = make.user("owner", "scientist", name="Evi Everything")
     own, seat, used = make.dataset(owner=person), make.dataset(), make.dataset()
     for dataset in (own, seat):

@@ -92,7 +92,7 @@ class _Reader:
         return _judged(module, last)
 
     def _attribute(self, node: ast.Attribute) -> str:
-        owner = ast.unparse(node.value)
+        owner = _text(node.value)
         head, _, rest = owner.partition(".")
         whole = self.modules.get(owner) or ".".join(filter(None, (self.modules.get(head, ""), rest)))
         if what := _judged(whole, node.attr):
@@ -101,6 +101,17 @@ class _Reader:
         if node.attr in SHELLS or (library and node.attr in KERNEL):
             return f"{owner}.{node.attr}"
         return ""
+
+
+def _text(node: ast.AST) -> str:
+    """`ast.unparse`, but quick for what nearly all are: names, and attributes of names."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=owner, attr=name):
+            return f"{_text(owner)}.{name}"
+        case _:
+            return ast.unparse(node)
 
 
 def _judged(module: str, name: str) -> str:

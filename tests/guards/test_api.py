@@ -17,10 +17,10 @@ from common.rest.endpoints import Endpoint, Operation
 from common.rest.grants import SCOPES
 from tests import make
 from tests.guards.pages import Page, every_endpoint
-from tests.guards.world import MARK, world
+from tests.guards.world import MARK, built_world, world
 from tests.rest import bearer
 
-__all__ = ["world"]
+__all__ = ["built_world", "world"]
 pytestmark = pytest.mark.django_db
 METHODS = ("get", "post", "patch", "delete", "put", "head", "options")
 

@@ -27,15 +27,16 @@ from requests_app.models import CodeRequest, Comment, Run
 from requests_app.services import outputs, releases
 from runner.gates import previews
 from tests import make
-from tests.guards.everything import Cast, cast, comes_to_oversee, fresh
+from tests.guards.everything import Cast, build, built_cast, cast, comes_to_oversee, fresh
 from tests.guards.pages import Page, every_page
+from tests.guards.test_urls import plain_refusals
 from tests.makers import mocks as drawn
 from tests.makers import privacy as shares
 from tests.makers import requests as requests_
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 ROLES = sorted(EXCLUSIVE_ROLES)
-__all__ = ["cast"]
+__all__ = ["built_cast", "cast", "plain_refusals"]
 
 
 # By pages
@@ -77,6 +78,7 @@ def answered(client: Client, asked: Asked) -> tuple[int, str, frozenset[str]]:
     return answer.status_code, answer.get("Location", ""), frozenset(links)
 
 
+@pytest.mark.usefixtures("plain_refusals")
 def test_no_page_gives_more_to_who_has_duties_left_over(client: Client, cast: Cast):
     client.force_login(cast.person)
     client.raise_request_exception = False
@@ -303,8 +305,9 @@ def test_every_verb_is_tried_or_says_why_not():
     assert sorted({*CALLS, *EXEMPT}) == sorted(verbs())
 
 
-def test_with_their_duties_a_person_can_do_all_of_this(cast: Cast):
+def test_with_their_duties_a_person_can_do_all_of_this():
     """Otherwise the next test would show nothing."""
+    cast = build()  # whose files no other test has touched
     for name in sorted(CALLS, key=DURABLE.__contains__):
         undo = nullcontext() if name in DURABLE else transaction.atomic()
         with undo:

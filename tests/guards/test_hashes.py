@@ -5,6 +5,7 @@ content is fingerprinted by common.fingerprints alone.
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.guards.test_source import ROOT, sources
 
 MODULES = {"hashlib", "hmac"}
 FUNCTIONS = {"salted_hmac", "sha256_of", "keyed"}
+TELLING = re.compile("|".join(sorted({*MODULES, *FUNCTIONS, "hexdigest"})))
+"""One of these words is in every file that makes a hash: only those are parsed."""
 
 PUBLIC = "of what everybody who reads it has"
 INSIDE = "kept where nobody reads it"
@@ -102,7 +105,7 @@ def makes_a_hash(node: ast.AST) -> bool:
 
 
 def test_every_hash_has_its_reason():
-    found = {use for path in sources() for use in uses(path)}
+    found = {use for path in sources() if TELLING.search(path.read_text()) for use in uses(path)}
     assert sorted(found - set(REASONS)) == []
     assert sorted(set(REASONS) - found) == []
 

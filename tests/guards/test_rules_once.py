@@ -20,14 +20,14 @@ from requests_app import workflow
 from tests import make
 from tests.guards import rules_asked
 from tests.guards.clicks import CLICKS
-from tests.guards.everything import Cast, cast
+from tests.guards.everything import Cast, built_cast, cast
 from tests.guards.pages import Page, every_page
 from tests.guards.test_reauthentication import ALLAUTH, ASKS, FACTORS, ORDINARY, SIGNED
 from tests.guards.test_source import ROOT, sources
 from tests.guards.test_urls import plain_refusals
 
 pytestmark = pytest.mark.django_db
-__all__ = ["cast", "plain_refusals"]
+__all__ = ["built_cast", "cast", "plain_refusals"]
 
 TWICE = {
     (

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,12 @@ ALLOWED = {
 }
 
 
-def found() -> Iterator[tuple[str, str, ast.AST]]:
+@cache
+def found() -> list[tuple[str, str, ast.AST]]:
+    return list(_found())
+
+
+def _found() -> Iterator[tuple[str, str, ast.AST]]:
     client = sorted((ROOT / "client" / "weir").rglob("*.py"))
     for path in [*sources(), *client, ROOT / "deploy" / "valkey" / "make-users"]:
         name = str(path.relative_to(ROOT))

@@ -14,9 +14,9 @@ import portal.urls
 from accounts.models import User
 from tests import make
 from tests.guards.pages import Page, every_page
-from tests.guards.world import MARK, world
+from tests.guards.world import MARK, built_world, world
 
-__all__ = ["world"]
+__all__ = ["built_world", "world"]
 
 OPEN = {
     "components": "developers' page, 404 outside the demo",

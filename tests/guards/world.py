@@ -4,6 +4,8 @@ from uuid import UUID
 
 import pytest
 from django.apps import apps
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 
 from accounts import services as people
 from accounts.models import User
@@ -28,9 +30,19 @@ MARK = "Quetzalcoatlus"
 
 
 @pytest.fixture
-def world(settings) -> dict[str, UUID]:
+def world(settings, built_world: dict[str, UUID]) -> dict[str, UUID]:
     """One foreign object of every model, by the model's name."""
     settings.REGISTRATION = True
+    return built_world
+
+
+@pytest.fixture(scope="module")
+def built_world(built_once: DjangoDbBlocker) -> dict[str, UUID]:
+    with built_once.unblock(), override_settings(REGISTRATION=True):
+        return _built()
+
+
+def _built() -> dict[str, UUID]:
     owner = make.owner(name=f"{MARK} Owner")
     dataset = make.dataset(
         owner=owner, title=f"{MARK} wages", discoverable=False, policy={"held_downloads": True}
