@@ -25,6 +25,23 @@ STUDY = {
     "outputs": "Group differences with their standard errors.",
 }
 
+TABLE = "health"
+STUDY_NAME = "smokers"
+"""Of the study over all three."""
+JOINT_COLUMNS = (
+    "sex",
+    "race",
+    "age",
+    "school",
+    "smokeintensity",
+    "smokeyrs",
+    "qsmk",
+    "exercise",
+    "wt71",
+    "wt82",
+    "death",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Hospital:

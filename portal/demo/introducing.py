@@ -6,7 +6,10 @@ does nothing.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+
+from django.conf import settings
 
 from common.errors import Refused
 from datasets.models import AccessRequest, Dataset
@@ -16,9 +19,14 @@ from network.models import Admission, AskedElsewhere, Peer, RemoteDataset
 from network.services import catalogue, elsewhere, guests, introductions, polling
 from network.services.elsewhere import Wish
 from portal.demo import answers, people
-from portal.demo.hospitals import DATASET, STUDY, Hospital
+from portal.demo.hospitals import DATASET, JOINT_COLUMNS, STUDY, STUDY_NAME, TABLE, Hospital
+from studies import mapping, queries
+from studies.documents import read_study
+from studies.models import Member, Study
+from studies.services import consents, members, participations, studies
 
 Told = dict[str, Any]
+T = TypeVar("T")
 PATIENCE_SECONDS = 60
 
 
@@ -99,6 +107,64 @@ def look(hospital: Hospital) -> Told:
     return {"granted": len(states)}
 
 
+def found_study(hospital: Hospital) -> Told:
+    """Found the study over the datasets of all portals, as the hospital's owner, and invite the others."""
+    if not Study.objects.filter(name=STUDY_NAME).exists():
+        dataset, peers = Dataset.objects.get(name=DATASET), list(Peer.objects.active())
+        found = partial(_of_study, dataset=dataset, portals=peers)
+        urls = [peer.url for peer in peers]
+        found(
+            studies.found,
+            by=people.find(hospital.owner),
+            relies_on=urls,
+            agreed_text=consents.text_for(found(studies.drafted), dataset, urls),
+        )
+    members.tell()
+    return {}
+
+
+def _of_study(act: Callable[..., T], *, dataset: Dataset, portals: list[Peer], **more: Any) -> T:
+    """Call a service with the parts of the study."""
+    return act(
+        dataset,
+        TABLE,
+        JOINT_COLUMNS,
+        name=STUDY_NAME,
+        title="Smokers in three hospitals, 1971–1982",
+        purpose="What giving up smoking does to weight, over the patients of three hospitals.",
+        portals=portals,
+        **more,
+    )
+
+
+def join_study(hospital: Hospital) -> Told:
+    """Take part in the study with the hospital's own dataset, whose columns are named alike. Tell the others."""
+    study = Study.objects.get(name=STUDY_NAME)
+    if queries.participation_of(study) is None:
+        dataset, document = Dataset.objects.get(name=DATASET), read_study(study.document)
+        urls = [url for url in document.portals if url != settings.BASE_URL]
+        participations.join(
+            study,
+            dataset,
+            TABLE,
+            mapping.identity(document.table),
+            urls,
+            by=people.find(hospital.owner),
+            agreed_text=consents.consent_text(study, dataset, urls),
+        )
+    members.tell()
+    return {}
+
+
+def look_at_study(hospital: Hospital) -> Told:
+    """Tell the others again what they may not have heard, and look who takes part. Raises Refused unless all do."""
+    members.tell()
+    study = Study.objects.get(name=STUDY_NAME)
+    if waiting := list(study.members.exclude(state=Member.State.JOINED).values_list("url", flat=True)):
+        raise Refused(f"{', '.join(waiting)} has not joined the study as {hospital.name} knows it.")
+    return {"joined": study.members.count()}
+
+
 def call(hospital: Hospital) -> Told:
     """Call the other portals again, and read what they list: they did not answer before they were started."""
     for peer in Peer.objects.active():
@@ -114,6 +180,9 @@ STEPS: dict[str, Callable[..., Told]] = {
     "ask": ask,
     "admit": admit,
     "look": look,
+    "found_study": found_study,
+    "join_study": join_study,
+    "look_at_study": look_at_study,
     "call": call,
 }
 """What bin/launch may ask for, by name (portal/launch/three_portals.py says in which order)."""

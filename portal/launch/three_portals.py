@@ -66,6 +66,12 @@ class NetworkDemo:
             each.take("admit")
         north.take("look")
         self.watch.done("North's scientist is a guest at the other two")
+        north.take("found_study")
+        for each in others:
+            each.take("join_study")
+        for each in people:
+            each.take("look_at_study")
+        self.watch.done("All three take part in a study")
         self._note(introduced=True)
 
     def _make_tables(self) -> None:
@@ -110,7 +116,7 @@ class NetworkDemo:
             for line in launch.welcome["lines"]:
                 say(line)
         say(
-            "Mei-Ling Chen of North Hospital is a guest at the other two, with a budget at each. Sign in as her and"
+            "Mei-Ling Chen of North Hospital is a guest at the other two, with a budget at each. Sign in as her:"
         )
-        say("open Network: she finds the data of all three, and asks there.\n")
+        say("Network finds the data of all three, and in the study “smokers” she asks all three at once.\n")
         say(f"All data is stored in {self.chosen.state}. Press Ctrl-C to stop the portals.")
