@@ -61,7 +61,7 @@ REASONS = {
     "studies/documents.py:sha256": PUBLIC,
     "studies/plans.py:(module)": PUBLIC,
     "studies/plans.py:sha256": PUBLIC,
-    "studies/plans.py:_said": "of a masked vector, which looks random; " + INSIDE,
+    "studies/plans.py:_said": "of a masked vector, which is sent along with it",
     "studies/services/joint_answers.py:_digest": PUBLIC,
     "privacy/services/questions.py:digest_of": "of a question, for its scientist and the dataset's owner, who read it",
     "privacy/ledgers/person_ledger.py:places": "names a list of keyed digests in memory; " + INSIDE,
