@@ -349,10 +349,12 @@ CELERY_BEAT_SCHEDULE = {
     "poll-peers": {"task": "network.tasks.poll_peers", "schedule": 600},
     "refresh-catalogues": {"task": "network.tasks.refresh_catalogues", "schedule": 600},
     "look-after-askings": {"task": "network.tasks.look_after_askings", "schedule": 60},
+    "look-after-joints": {"task": "studies.tasks.look_after_joints", "schedule": 60},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
     "sign-log": {"task": "audit.tasks.sign_log", "schedule": crontab()},  # second 0 of every minute
     "have-log-signed": {"task": "network.tasks.have_log_signed", "schedule": crontab()},
     "compare-checkpoints": {"task": "network.tasks.compare_checkpoints", "schedule": crontab(minute="*/10")},
+    "tell-members": {"task": "studies.tasks.tell_members", "schedule": 60},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }

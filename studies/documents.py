@@ -120,7 +120,7 @@ def _read(text: str) -> StudyDocument:
     if founder not in portals:
         raise ValueError("its founder is not one of its portals")
     return StudyDocument(
-        id=_id(fields.take("id", str)),
+        id=id_of(fields.take("id", str)),
         name=_named(fields.take("name", str), NAME, "small letters, digits and hyphens"),
         title=fields.text("title", 1, LONGEST_TITLE),
         purpose=_lines(fields.take("purpose", str)),
@@ -205,7 +205,8 @@ def _address(value: Any) -> str:
     return value
 
 
-def _id(text: str) -> UUID:
+def id_of(text: str) -> UUID:
+    """Read an id in its one spelling. Raises ValueError."""
     found = UUID(text)
     if str(found) != text:
         raise ValueError("its id is not written as ids are")

@@ -13,6 +13,7 @@ from privacy.engine.language.query import (
     Count,
     CountSubjects,
     Covariance,
+    Distribution,
     Histogram,
     Mean,
     Query,
@@ -24,6 +25,7 @@ from privacy.engine.language.query import (
 from privacy.engine.language.sql_text import number
 from privacy.engine.measure.contributions import ONE, Integers
 from privacy.engine.measure.evaluate import Floats
+from privacy.engine.measure.prefixes import steps_of
 from privacy.engine.plan.designs import KAPPA, Design, Scale
 from privacy.engine.plan.pricing import Z95
 from privacy.engine.plan.searches import SearchResult
@@ -86,7 +88,25 @@ class ModelFigures(Figures):
     model: dict[str, Any]
 
 
-def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Figures:
+def shape_of(query: Query, plan: Design) -> tuple[int, int]:
+    """Return (cells, width) of the sums that such a query is answered from."""
+    if isinstance(query.measure, Distribution):
+        return 1, query.measure.bins
+    return plan.cells, len(plan.coordinates)
+
+
+def of_sums(query: Query, plan: Design, noisy: Integers, sigma: float) -> Figures:
+    """Return the figures of a query that is answered from noisy sums. `noisy`: shape (cells, width).
+
+    `sigma`: the standard deviation of the noise on each of them, in units.
+    """
+    if isinstance(query.measure, Distribution):
+        steps = steps_of(query.measure.bins, plan.clip)
+        return of_distribution(plan.scales[0], steps.back, noisy, sigma)
+    return of_vector(query, plan, noisy, sigma)
+
+
+def of_vector(query: Query, plan: Design, noisy: Integers, sigma: float) -> Figures:
     """Return the figures of a query whose cells hold noisy sums. `noisy`: shape (cells, width)."""
     sums: Floats = noisy.astype(np.float64) * (plan.clip / ONE)
     sd = sigma * (plan.clip / ONE)
@@ -178,7 +198,7 @@ def _covariance(scales: tuple[Scale, ...], row: Floats, sd: float) -> Figure:
     return Figure(name="covariance", value=value, half_width=Z95 * unit * sd * gradient)
 
 
-def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> Figures:
+def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: float) -> Figures:
     """Return the shares at or below each bin's upper end, made to rise.
 
     `back` (bins, bins): from noisy units to prefix sums.

@@ -87,6 +87,9 @@ class Measured:
     priced: bool
     release: Callable[[int, Bools | None], Figures]
     """(sigma in units, which subjects take part or None for all) -> the noisy figures."""
+    totals: Callable[[Bools | None], Integers] | None = None
+    """(which subjects take part or None for all) -> the exact sums, shape (cells, width), that `release` adds noise to
+    all at once. None where noise is drawn in several steps."""
 
     @property
     def squares(self) -> Integers:
@@ -144,7 +147,7 @@ def measure(
         case KeyCounts(column, most):
             return _by_unknown_keys(column, most, asked, threshold_delta)
         case Distribution(_, bins):
-            return _distribution(bins, asked)
+            return _sums(query, asked, _distribution(bins, asked))
         case SyntheticTable() if plan.tables is not None:
             people = (table.rows, table.offsets, asked.kept)
             spent, draw = table_release.of_people(plan.tables, *people, price)
@@ -156,7 +159,7 @@ def measure(
             fit = fit_release.on_rows(query.measure, plan.model, *known)
             return Measured(spent=fit.charges(price), priced=price != FREE, release=fit.release)
         case _:
-            return _vector(query, asked)
+            return _sums(query, asked, _vector(asked))
 
 
 def exact_sums(query: Query, table: SortedTable) -> Integers:
@@ -180,20 +183,25 @@ def _measured(
     """Collect once over all subjects. `to_figures`: (exact total, sigma) -> the noisy figures."""
     everybody, spent = collect(None)
 
+    def totals(active: Bools | None) -> Integers:
+        return everybody if active is None else collect(active)[0]
+
     def release(sigma: int, active: Bools | None) -> Figures:
-        return to_figures(everybody if active is None else collect(active)[0], sigma)
+        return to_figures(totals(active), sigma)
 
-    return Measured(spent=spent, priced=asked.price != FREE, release=release)
+    return Measured(spent=spent, priced=asked.price != FREE, release=release, totals=totals)
 
 
-def _vector(query: Query, asked: _TableQuery) -> Measured:
+def _sums(query: Query, asked: _TableQuery, collect: Collect) -> Measured:
     plan = asked.plan
+    return _measured(
+        asked, collect, lambda total, sigma: figures.of_sums(query, plan, add_noise(total, sigma), sigma)
+    )
 
-    def to_figures(total: Integers, sigma: int) -> Figures:
-        return figures.of_vector(query, plan, add_noise(total, sigma), sigma)
 
-    collect = _fused(asked) or _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))
-    return _measured(asked, collect, to_figures)
+def _vector(asked: _TableQuery) -> Collect:
+    plan = asked.plan
+    return _fused(asked) or _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))
 
 
 def _general(
@@ -317,10 +325,10 @@ def _by_unknown_keys(column: str, most: int, asked: _TableQuery, delta: float) -
         told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
         return figures.of_keys(told)
 
-    return _measured(asked, collect, to_figures)
+    return replace(_measured(asked, collect, to_figures), totals=None)  # how many keys there are is private
 
 
-def _distribution(bins: int, asked: _TableQuery) -> Measured:
+def _distribution(bins: int, asked: _TableQuery) -> Collect:
     plan, table, offsets = asked.plan, asked.table, asked.table.offsets
     scale, steps = plan.scales[0], steps_of(bins, plan.clip)
 
@@ -336,10 +344,7 @@ def _distribution(bins: int, asked: _TableQuery) -> Measured:
         add_bins(total[0], seen, steps.column)
         return total, spent
 
-    def to_figures(total: Integers, sigma: int) -> Figures:
-        return figures.of_distribution(scale, steps.back, add_noise(total, sigma), sigma)
-
-    return _measured(asked, collect, to_figures)
+    return collect
 
 
 def _search(at: tuple[float, ...], grid: Grid, asked: _TableQuery) -> Measured:
@@ -350,11 +355,8 @@ def _search(at: tuple[float, ...], grid: Grid, asked: _TableQuery) -> Measured:
     every step.
     """
     plan, table, keep = asked.plan, asked.table, asked.kept
-    match plan.scales[0].of:
-        case Column(name):
-            values = table.rows.columns[name]
-        case expression:
-            values = evaluate(expression, table.rows)
+    of = plan.scales[0].of
+    values = table.rows.columns[of.name] if isinstance(of, Column) else evaluate(of, table.rows)
     weight = math.ceil(_weight(plan) * ONE / plan.clip)
     total, bound = asked.zeros(1, 1)
     out = (asked.price, EVERYWHERE, total, bound)

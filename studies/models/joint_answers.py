@@ -1,5 +1,6 @@
 """What a scientist of this portal asks over the rows of all portals of a study, and what each portal sent for it."""
 
+import base64
 from typing import Any, ClassVar
 
 from django.db import models
@@ -73,8 +74,28 @@ class JointAnswer(BaseModel):
 
     @property
     def document(self) -> str:
-        """What its receipt is about, as text that can be written again at any time from what is stored."""
-        return documents.text({"joint_answer": str(self.pk), "result": self.result, "record": self.record})
+        """What its receipt is about, as text that can be written again at any time from what is stored.
+
+        It holds the plan, all cards and all masked vectors with what their portals signed: anybody can add them up.
+        """
+        parts = [
+            {
+                "url": part.url,
+                "card": part.card,
+                "vector": base64.b64encode(bytes(part.vector or b"")).decode("ascii"),
+                "statement": part.vector_statement,
+            }
+            for part in self.parts.order_by("place")
+        ]
+        return documents.text(
+            {
+                "joint_answer": str(self.pk),
+                "plan": self.plan,
+                "parts": parts,
+                "result": self.result,
+                "record": self.record,
+            }
+        )
 
 
 class Part(BaseModel):

@@ -78,6 +78,8 @@ class Member(BaseModel):
     told_at = models.DateTimeField(null=True, blank=True)
     sent_number = models.PositiveIntegerField(null=True, blank=True)
     """Of another portal: which word of ours (our own member's `number`) it last took. None: not even the study."""
+    tried_at = models.DateTimeField(null=True, blank=True)
+    """When this portal last tried to tell it something."""
     trouble = models.CharField(max_length=300, blank=True)
     """Why it could not be told, in words. Empty: it could."""
 

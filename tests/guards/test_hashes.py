@@ -28,6 +28,7 @@ REASONS = {
     "common/code_environments.py:_hash_of": PUBLIC,
     "common/code_environments.py:get": PUBLIC,
     "common/fingerprints.py:keyed": KEYED,
+    "crypto/masks.py:transcript": PUBLIC,
     "crypto/notes.py:fingerprint": PUBLIC,
     "crypto/notes.py:hash": PUBLIC,
     "crypto/tree.py:(module)": "of nothing",

@@ -8,6 +8,7 @@ Casacuberta et al., Widespread underestimation of sensitivity, CCS 2022). The ch
 very vector that is added, rounded up.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,8 +74,12 @@ def contribute(
 
 def worst_case_units(sigma: int, mu_squared: Fraction) -> int:
     """Return the charge of a contribution as long as the clip at noise `sigma`: ceil(CAP ONE^2 / (sigma^2 mu^2))."""
-    exact = Fraction(CAP) * ONE * ONE / (Fraction(sigma) ** 2 * mu_squared)
-    return -(-exact.numerator // exact.denominator)
+    return worst_case_of(Fraction(sigma) ** 2, mu_squared)
+
+
+def worst_case_of(variance: Fraction, mu_squared: Fraction) -> int:
+    """Return the same charge at noise of this variance, in units^2."""
+    return math.ceil(Fraction(CAP) * ONE * ONE / (variance * mu_squared))
 
 
 def rescaled(units: Iterable[int], old_mu: float, new_mu: float) -> list[int]:

@@ -118,14 +118,23 @@ def offer_for_share(design: Design, share: float, budget_mu: float) -> Offer:
 
     The inverse of `worst_case_units`, exact in whole numbers: with one unit of noise less, the answer would cost more.
     """
+    units = units_within(share, design.releases)
+    square = Fraction(CAP) * ONE * ONE / (units * Fraction(budget_mu) ** 2)
+    return _offer(design, math.isqrt(math.ceil(square) - 1) + 1, budget_mu)
+
+
+def units_within(share: float, releases: int = 1) -> int:
+    """Return the most units that each of so many releases may cost within this share of the budget.
+
+    Raises QueryRefused.
+    """
     _check_share(share)
-    units = math.floor(Fraction(share) * CAP / design.releases)
-    if (units + 1) * design.releases / CAP <= share:  # the share is that of so many units, rounded to a float
+    units = math.floor(Fraction(share) * CAP / releases)
+    if (units + 1) * releases / CAP <= share:  # the share is that of so many units, rounded to a float
         units += 1
     if units < 1:
         raise QueryRefused(TOO_NOISY)
-    square = Fraction(CAP) * ONE * ONE / (units * Fraction(budget_mu) ** 2)
-    return _offer(design, math.isqrt(math.ceil(square) - 1) + 1, budget_mu)
+    return units
 
 
 def offer_for_error(
@@ -135,12 +144,22 @@ def offer_for_error(
 
     `size` and `off` as for `error_per_sigma`. Raises QueryRefused.
     """
+    return _offer(design, math.floor(sigma_for_error(query, design, half_width, size, off)), budget_mu)
+
+
+def sigma_for_error(
+    query: Query, design: Design, half_width: float, size: float | None, off: float = 1.0
+) -> float:
+    """Return the noise, in units, at which the interval reaches so far; at most twice the largest that is drawn.
+
+    Arguments as for `offer_for_error`. Raises QueryRefused.
+    """
     if not (math.isfinite(half_width) and half_width > 0):
         raise QueryRefused("The error must be a positive number.")
     per_sigma = error_per_sigma(query, design, size, off)
     if per_sigma is None:
         raise QueryRefused(_unknown(query, design))
-    return _offer(design, math.floor(min(half_width / per_sigma, 2 * MAX_SIGMA)), budget_mu)
+    return min(half_width / per_sigma, 2.0 * MAX_SIGMA)
 
 
 def is_relative(query: Query, design: Design) -> bool:

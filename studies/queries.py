@@ -1,0 +1,118 @@
+"""Reads for studies, each in a bounded number of queries."""
+
+from collections.abc import Collection
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts.models import User
+from common.errors import Conflict
+from datasets.models import Dataset
+from datasets.queries import current_revision
+from network.models import Identity, Peer
+from privacy.declarations import specs_of
+from privacy.engine.language.schema import TableSpec
+from privacy.models import Budget
+from studies.models import Member, Participation, Study
+
+
+def own_member(study: Study) -> Member:
+    """Return this portal's own row among a study's members."""
+    return study.members.get(url=settings.BASE_URL)
+
+
+def founder_url(study: Study) -> str:
+    """Return the address of the portal that founded a study."""
+    return settings.BASE_URL if study.founder is None else study.founder.url
+
+
+def participation_of(study: Study) -> Participation | None:
+    """Return with what this portal takes part in a study, or None if it does not, or not any more."""
+    found = Participation.objects.filter(study=study, left_at=None)
+    return found.select_related("dataset__owner", "dataset__promise").first()
+
+
+def joined(study: Study) -> QuerySet[Member]:
+    """Return the portals that take part in a study, in the order of their addresses."""
+    return study.members.filter(state=Member.State.JOINED).select_related("peer").order_by("url")
+
+
+def invitations() -> QuerySet[Study]:
+    """Return the open studies on which no owner of this portal has decided yet, oldest first."""
+    mine = Member.objects.filter(study=OuterRef("pk"), url=settings.BASE_URL, state=Member.State.INVITED)
+    found = Study.objects.filter(Exists(mine), ended_at=None)
+    return found.select_related("founder").order_by("created_at")
+
+
+def could_join(user: User) -> QuerySet[Dataset]:
+    """Return an owner's published datasets with a promise, by title."""
+    own = Dataset.objects.owned_by(user).filter(state=Dataset.State.PUBLISHED, promise__isnull=False)
+    return own.select_related("promise").order_by("title")
+
+
+def own_specs(dataset: Dataset) -> dict[str, TableSpec]:
+    """Return the tables of a dataset's published revision. Raises Conflict if there is none."""
+    return specs_of(current_revision(dataset), dataset.promise.constants)
+
+
+def own_table(participation: Participation) -> TableSpec:
+    """Return the declarations of the table with which this portal takes part. Raises Conflict if it is gone."""
+    return table_of(participation.dataset, participation.table)
+
+
+def table_of(dataset: Dataset, name: str) -> TableSpec:
+    """Return a table of a dataset's published revision. Raises Conflict if there is none of this name."""
+    found = own_specs(dataset).get(name)
+    if found is None:
+        raise Conflict(f"The published revision has no table “{name[:100]}”.")
+    return found
+
+
+def budget_at(person: User, participation: Participation) -> Budget | None:
+    """Return a person's budget on the dataset with which this portal takes part, open or closed."""
+    budgets = Budget.objects.filter(scientist=person, promise__dataset=participation.dataset_id)
+    return budgets.select_related("promise__dataset", "scientist").first()
+
+
+def name_of(url: str) -> str:
+    """Return the name of the institution at an address, or the address if this portal does not know it."""
+    if url == settings.BASE_URL:
+        identity = Identity.objects.first()
+        return identity.name if identity else url
+    peer = Peer.objects.known().filter(url=url).first()
+    return str(peer) if peer else url
+
+
+def counting(relies_on: Collection[str], *, home: str) -> dict[str, str]:
+    """Return the portals that are counted on and count at present: {address: name of the institution}.
+
+    Neither this portal nor `home`, the scientist's; only active ones whose keys were not replaced since the fingerprint
+    was compared; of one institution the first, and none of this portal's institution or that of `home`.
+    """
+    ours = {settings.BASE_URL, home}
+    known = Peer.objects.active().filter(Q(url__in=relies_on) | Q(url=home)).order_by("url")
+    taken = {_plain(name_of(settings.BASE_URL))} | {_plain(str(peer)) for peer in known if peer.url == home}
+    found: dict[str, str] = {}
+    for peer in known:
+        if peer.url in ours or peer.recovered_at is not None or _plain(str(peer)) in taken:
+            continue
+        taken.add(_plain(str(peer)))
+        found[peer.url] = str(peer)
+    return found
+
+
+def h_of(relies_on: Collection[str], portals: Collection[str], *, home: str) -> int:
+    """Return on how many portals of a plan, this one included, the owner's promise counts for a question from `home`.
+
+    At least one other portal is never counted on, because it knows its own share of the noise.
+    """
+    return h_for(len(counting(set(relies_on) & set(portals), home=home)), len(portals))
+
+
+def h_for(others: int, portals: int) -> int:
+    """Return h for so many others that count, of a plan of so many portals."""
+    return max(1, min(portals - 1, 1 + others))
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().split())
