@@ -222,22 +222,23 @@ def _context(study: Study, asked: Asked) -> dict[str, Any]:
         "only_sql": asked.is_only_in_sql,
         "only_form": asked.is_only_in_form,
         "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
-        "portals": _portals(asked),
+        "portals": _portals(study, asked),
         "refusal": asked.refusal or (quote.unaffordable if quote else ""),
         "priced": _priced(quote, asked) if quote else None,
         "prices": [ERROR, SHARE],
     }
 
 
-def _portals(asked: Asked) -> list[dict[str, Any]]:
+def _portals(study: Study, asked: Asked) -> list[dict[str, Any]]:
     """Return each portal that takes part in the study: how the scientist stands there, and what it would charge."""
     prices = {each.url: each for each in asked.quote.portals} if asked.quote else {}
+    peers = dict(study.members.values_list("url", "peer"))
     return [
         {
             "standing": each,
             "left": "" if each.left is None else shares.percent(each.left / CAP),
             "price": _cost(prices.get(each.url)),
-            "unaffordable": prices[each.url].unaffordable if each.url in prices and not each.trouble else "",
+            "peer": peers.get(each.url),
             "is_asked": each.url not in asked.without,
         }
         for each in asked.known

@@ -4,6 +4,7 @@ Each is made in two steps: first what is to hold, then the conditions, word for 
 """
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -76,7 +77,7 @@ def join(request: UserRequest, pk: UUID) -> HttpResponse:
         return show(request, "studies/choose", {**about(item), "offers": offers(request), "joins": True})
     dataset, name, spec = picked
     document = read_study(item.document)
-    parts = {"study": document.table, "own": spec, "portals": others(document)}
+    parts: dict[str, Any] = {"study": document.table, "own": spec, "portals": others(document)}
     if request.POST.get("then") == REFRESH:
         given = {
             key: request.POST.getlist(key) if key == "relies_on" else request.POST[key]
