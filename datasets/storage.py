@@ -217,7 +217,7 @@ def some_people(table: Table, key: bytes, *, most: int) -> set[bytes]:
 
 
 class AsksData(Protocol):
-    """The part of an automatic answer that a rule checks before the answer receives private rows."""
+    """The part of a budget that a rule checks before a question that it pays for receives private rows."""
 
     pk: UUID
 

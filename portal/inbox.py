@@ -20,6 +20,8 @@ from network.models import Admission, Peer
 from privacy import queries as answers
 from requests_app.models import CodeRequest, Release, Run
 from requests_app.workflow import Side
+from studies import queries as studies
+from studies.notifications import page
 
 SHOWN = 50
 
@@ -77,13 +79,15 @@ def _sources(user: User) -> list[Callable[[User], Found]]:
         decides=Exists(_my_datasets(user)),
         writes=Exists(CodeRequest.objects.written_by(user).order_by()),
         admits=Exists(RoleGrant.objects.filter(user=user, role=Role.ADMIN)),
+        owns=Exists(RoleGrant.objects.filter(user=user, role=Role.OWNER)),
     )
-    decides, writes, admits = concerns.values_list("decides", "writes", "admits").get()
+    decides, writes, admits, owns = concerns.values_list("decides", "writes", "admits", "owns").get()
     return [
         *([_to_review, _to_check, _to_grant] if decides else []),
         _answers,
         *([_own_requests, _own_releases] if writes else []),
         *([_registrations, _portals, _guests] if admits else []),
+        *([_studies] if owns else []),
     ]
 
 
@@ -271,6 +275,24 @@ def _guests(user: User) -> Found:
                 ids={"portal": item.peer_id},
             ),
             item.total,
+        )
+
+
+def _studies(user: User) -> Found:
+    """Yield, for owners, the studies to which other portals invite this one."""
+    for study in _first(studies.invitations()):
+        yield (
+            InboxItem(
+                kind="study",
+                title=f"{study.founder} invites this portal to “{study.title}”",
+                dataset="",
+                who=str(study.founder),
+                url=page(study),
+                since=study.created_at,
+                turn="an owner",
+                ids={"study": study.pk},
+            ),
+            study.total,
         )
 
 

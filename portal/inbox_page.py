@@ -19,6 +19,7 @@ KINDS = {
     "registration": ("People who ask for an account", "user-plus"),
     "portal": ("Other portals to decide on", "affiliate"),
     "guest": ("People of other portals who ask for access", "user-plus"),
+    "study": ("Studies to join or decline", "affiliate"),
     "changes": ("Your requests that need changes", "pencil"),
     "output_changes": ("Your outputs that need changes", "pencil"),
     "released": ("Released to you and not opened yet", "download"),

@@ -302,6 +302,14 @@ def ledger(promise: Promise) -> QuerySet[LedgerLine]:
     )
 
 
+def title_of_line(line: LedgerLine) -> str:
+    """Return in words what a line pays for; an empty string if nothing was computed for it."""
+    if line.is_joint:
+        return f"Joint question: {words.say(decode(line.purpose['query']))}"
+    answer: Answer | None = getattr(line, "answer", None)
+    return title_of(answer) if answer else ""
+
+
 def share_at_the_time(line: LedgerLine) -> float:
     """Return the cost of a line as a fraction of the budget at that time."""
     return line.units / CAP

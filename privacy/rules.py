@@ -5,7 +5,11 @@ from accounts.rules import is_active, is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from privacy.models import Answer, Budget, CodeTrial, Promise, TopUp
+from privacy.models import Answer, Budget, CodeTrial, LedgerLine, Promise, TopUp
+
+MAY_LEAVE_OUT = (
+    "Answers with this budget may silently leave people out, so it cannot be used for a joint question."
+)
 
 
 def use_of_environment(name: str) -> str:
@@ -52,6 +56,11 @@ def is_open(user: User, budget: Budget) -> str | None:
 def may_use_dataset(user: User, budget: Budget) -> str | None:
     """The scientist may still use the dataset."""
     return dataset_rules.may_use(budget.scientist, budget.promise.dataset)
+
+
+def is_complete(user: User, budget: Budget) -> str | None:
+    """Answers leave nobody out: portals that add up sums cannot say of whom theirs are."""
+    return MAY_LEAVE_OUT if budget.may_leave_out else None
 
 
 def has_no_open_top_up(user: User, budget: Budget) -> str | None:
@@ -104,6 +113,12 @@ def may_be_answered(budget: Budget) -> str | None:
     return may_ask(budget.scientist, budget)
 
 
+def may_have_receipt_of_charge(user: User, line: LedgerLine) -> str | None:
+    """Whoever may see a budget may have the receipts of its charges, which say no more than the ledger."""
+    seen = Budget.objects.visible_to(user).filter(pk=line.budget_id).exists()
+    return None if seen else "Only those who may see a budget can have receipts of its charges."
+
+
 def may_sample_mock(user: User, promise: Promise) -> str | None:
     """The owner of a dataset in use: mock data that is drawn from private rows is for everybody to see."""
     return dataset_rules.may_sample_mock(user, promise.dataset)
@@ -118,6 +133,7 @@ def keeps_duties_apart(person: User, role: str) -> str | None:
 
 may_protect = all_of(is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people)
 may_ask = all_of(is_own, is_open, may_use_dataset)
+may_ask_jointly = all_of(is_own, is_open, may_use_dataset, is_complete)
 may_manage_budget = all_of(is_of_a_scientist, is_not_own, is_owner_of)
 may_enlarge = all_of(may_manage_budget, holder_is_scientist)
 may_ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)

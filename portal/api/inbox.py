@@ -22,6 +22,7 @@ ADDRESSES = {
     "registration": ("people", "person"),
     "portal": ("network/portals", "portal"),
     "guest": ("network/portals", "portal"),
+    "study": ("studies", "study"),
     "changes": ("requests", "request"),
     "output_changes": ("releases", "release"),
     "released": ("releases", "release"),

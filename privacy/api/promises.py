@@ -93,8 +93,7 @@ class LedgerItem(Item):
         return Reference(answer).data if answer else None
 
     def get_question(self, line: models.LedgerLine) -> str:
-        answer = getattr(line, "answer", None)
-        return queries.title_of(answer) if answer else ""
+        return queries.title_of_line(line)
 
     def get_share(self, line: models.LedgerLine) -> float:
         return queries.share_at_the_time(line)

@@ -94,7 +94,7 @@ def _charged(
 ) -> Callable[[], PeopleBlocks]:
     """Charge everybody with a row, and return what cuts those who take part into blocks."""
     promise, spec = answer.budget.promise, asked.opens.spec
-    store = opening.open_columns(answer, line, asked.opens)
+    store = opening.open_columns(answer.budget, line, asked.opens.table, asked.opens.plans)
     table = engine_table(store, spec)
     # A count adds, and costs, a rounding less than the clip; an answer by code may move by all of it.
     counted = measure(asked.opens.query, table, worst_case=answer.line.units).charges > 0

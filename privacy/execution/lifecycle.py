@@ -65,7 +65,7 @@ def _compute(attempt: Attempt) -> None:
         settling.give_back(answer, why)
         return
     with open_ledger(opening.folder_of(budget.promise)) as ledger:
-        if why := opening.disagreement(answer, ledger):
+        if why := opening.disagreement(budget, ledger, threshold=opening.is_threshold(answer)):
             settling.give_back(answer, why)
             return
         try:
@@ -91,7 +91,7 @@ def charged(
 ) -> tuple[Measured, Bools | None]:
     """Measure what a question asks and charge each person for it. Returns also who takes part; None for all."""
     promise = answer.budget.promise
-    store = opening.open_columns(answer, line, question, wanted=question.wanted)
+    store = opening.open_columns(answer.budget, line, question.table, question.plans, wanted=question.wanted)
     measured = measure(
         question.query,
         engine_table(store, question.spec),
@@ -164,9 +164,10 @@ def sweep() -> list[Answer]:
     """
     now = timezone.now()
     given_up = now - settings.ANSWER_GIVEN_UP
-    for line in LedgerLine.objects.filter(
+    unanswered = LedgerLine.objects.filter(
         kind=LedgerLine.Kind.RESERVE, settled_by=None, answer=None, at__lt=given_up
-    ):
+    )
+    for line in unanswered.exclude(purpose__has_key="joint"):  # which wait for other portals, up to days
         budget_ledger.void(line, by=User.objects.system())
     pending = Answer.objects.filter(state=Answer.State.PENDING).select_related(
         "line", "budget__promise__dataset"

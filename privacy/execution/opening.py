@@ -1,6 +1,10 @@
-"""Before an answer opens the data: both ledgers must agree, and its charge becomes final."""
+"""Before a question opens the data: both ledgers must agree, and its charge becomes final.
 
-from collections.abc import Iterator
+What is asked of this portal alone becomes an answer. A part of a joint question (`joint_legs`) does not, but both are
+charged by the same rules.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,14 +17,14 @@ from django.utils import timezone
 from accounts.models import User
 from audit import log
 from datasets import storage
-from datasets.columns import ColumnStore
+from datasets.columns import ColumnPlan, ColumnStore
+from datasets.models import Table
 from privacy.engine.language.query import KeyCounts
 from privacy.engine.language.wire import decode
 from privacy.execution import settling
-from privacy.execution.questions import Question
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import Share, SubjectLedger
-from privacy.models import Answer, LedgerLine, Promise
+from privacy.models import Answer, Budget, LedgerLine, Promise
 
 RESTORED = (
     "It was restored to an older state than the per-person ledger. An admin has to restore a newer one."
@@ -48,10 +52,7 @@ class Attempt:
     def due(self) -> tuple[datetime, int]:
         """Return (when its turn ends, how often its time was doubled). Fixed before the rows are read, unless the time
         was too short: then it is doubled, for the next answers as well."""
-        doublings = self.answer.budget.promise.doublings_now
-        while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
-            doublings += 1
-        return at, doublings
+        return due(self.answer.budget.promise, self.begun, self.seconds)
 
     def end_turn(self) -> None:
         """Wait until the turn of an answer by code ends. Later, `due` would take its blocks for a time too short."""
@@ -62,6 +63,14 @@ class Attempt:
     def told_at(self) -> datetime:
         """Return when its release, or its loss, is told: never the moment at which it happens to be ready."""
         return self.due()[0] if self.deadline is None else next_moment(self.begun, self.deadline)[0]
+
+
+def due(promise: Promise, begun: datetime, seconds: float, *, ahead: float = 0.0) -> tuple[datetime, int]:
+    """Return (when a turn of so many seconds ends, how often its time was doubled): at least `ahead` from now."""
+    doublings, ready = promise.doublings_now, timezone.now() + timedelta(seconds=ahead)
+    while (at := begun + timedelta(seconds=seconds * 2**doublings)) <= ready:
+        doublings += 1
+    return at, doublings
 
 
 LATEST = {Answer.Kind.CODE: 1, Answer.Kind.FIT: 3, Answer.Kind.TABLE: 3}
@@ -106,42 +115,59 @@ def waits(answer: Answer) -> bool:
 def commit(attempt: Attempt, ledger: SubjectLedger) -> LedgerLine:
     """Make the charge final in the database, before any row is read."""
     answer, budget = attempt.answer, attempt.answer.budget
-    ledger.keep(budget.pk, Share(budget.mu, budget.generation))
-    _catch_up(answer, ledger.last_line())
+    agree(budget, ledger)
     _may_leave_out(answer)
-    # Its receipt says when: the start of its turn, as how long the ledgers took to read depends on who is in them.
-    attempt.line = budget_ledger.commit(answer.line, by=User.objects.system(), at=attempt.begun)
+    attempt.line = final(answer.line, begun=attempt.begun)
     Answer.objects.filter(pk=answer.pk).update(
         begun_at=attempt.begun, opened_at=timezone.now(), deadline=attempt.deadline
     )
     return attempt.line
 
 
+def agree(budget: Budget, ledger: SubjectLedger) -> None:
+    """Have both ledgers know the size of a budget, and new lines follow all that people were charged for.
+
+    The last step before a charge becomes final: whether somebody may be left out can be told only now.
+    """
+    ledger.keep(budget.pk, Share(budget.mu, budget.generation))
+    _catch_up(budget.promise, ledger.last_line())
+
+
+def final(line: LedgerLine, *, begun: datetime) -> LedgerLine:
+    """Make a charge final. Its receipt says when: at `begun`, the start of its turn, as how long the ledgers took to
+    read depends on who is in them."""
+    return budget_ledger.commit(line, by=User.objects.system(), at=begun)
+
+
 def open_columns(
-    answer: Answer, line: LedgerLine, question: Question, *, wanted: frozenset[str] | None = None
+    budget: Budget,
+    line: LedgerLine,
+    table: Table,
+    plans: Sequence[ColumnPlan],
+    *,
+    wanted: frozenset[str] | None = None,
 ) -> ColumnStore:
-    """Open the rows that a question is about: all columns, or those wanted. Raises Denied unless it was charged."""
+    """Open the rows of a table: all columns, or those wanted. Raises Denied unless `line` says that it was charged."""
     return storage.open_columns(
-        answer,
-        question.table,
-        question.plans,
-        bytes(answer.budget.promise.subject_key),
+        budget,
+        table,
+        plans,
+        bytes(budget.promise.subject_key),
         rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
         wanted=wanted,
     )
 
 
-def disagreement(answer: Answer, ledger: SubjectLedger) -> str:
-    """Return why the two ledgers cannot both pay for this answer (one was restored to an older state), or an empty
-    string."""
-    budget = answer.budget
+def disagreement(budget: Budget, ledger: SubjectLedger, *, threshold: bool = False) -> str:
+    """Return why the two ledgers cannot both pay for a question (one was restored to an older state), or an empty
+    string. `threshold`: whether it releases undeclared values."""
     promise = budget.promise
     if ledger.last_line() < promise.last_applied:
         return "The per-person ledger is older than what was released. An admin has to restore a newer one."
     share = ledger.shares().get(budget.pk)
     if share is not None and not budget.had(share.mu, share.generation):
         return f"The database has lost a change of this budget. {RESTORED}"
-    if is_threshold(answer):
+    if threshold:
         used = ledger.thresholds()
         return budget_ledger.no_threshold_left(promise, used.get(budget.pk, 0), sum(used.values()))
     return ""
@@ -171,13 +197,13 @@ def _may_leave_out(answer: Answer) -> None:
         answer.save(update_fields=["extended"])
 
 
-def _catch_up(answer: Answer, last: int) -> None:
+def _catch_up(promise: Promise, last: int) -> None:
     """Recover from a database restored to before `last`, the newest line in the per-person ledger.
 
     New lines are numbered beyond it, and no answer is called complete any more, because people may have reached their
     limit through charges that the database no longer has.
     """
-    lines = LedgerLine.objects.filter(kind=LedgerLine.Kind.COMMIT, budget__promise=answer.budget.promise_id)
+    lines = LedgerLine.objects.filter(kind=LedgerLine.Kind.COMMIT, budget__promise=promise)
     if not last or lines.filter(pk=last).exists():
         return
     with transaction.atomic(), connection.cursor() as cursor:
@@ -186,12 +212,12 @@ def _catch_up(answer: Answer, last: int) -> None:
             " GREATEST(%s, (SELECT last_value FROM privacy_ledgerline_id_seq)))",
             [last],
         )
-        answer.budget.promise.incomplete_since = timezone.now()
-        answer.budget.promise.save(update_fields=["incomplete_since"])
+        promise.incomplete_since = timezone.now()
+        promise.save(update_fields=["incomplete_since"])
         log.record(
             "protection.incomplete",
             by=User.objects.system(),
-            on=answer.budget.promise,
-            dataset_id=answer.budget.promise.dataset_id,
+            on=promise,
+            dataset_id=promise.dataset_id,
             line=last,
         )

@@ -37,10 +37,10 @@ def prepare(pk: str) -> None:
     promise = Promise.objects.select_related("dataset").get(pk=pk)
     with one_at_a_time(promise.dataset_id):
         for table, plans in _tables(promise):
-            _write(promise, table, plans)
+            sort(promise, table, plans)
 
 
-def _write(promise: Promise, table: Table, plans: Sequence[ColumnPlan]) -> None:
+def sort(promise: Promise, table: Table, plans: Sequence[ColumnPlan]) -> None:
     """Sort a table, once, and take the public time for it; a time that was too short is doubled."""
     key = bytes(promise.subject_key)
     if storage.has_columns(table, plans, key):
@@ -75,7 +75,7 @@ def prepare_for(answer: Answer) -> None:
 
 def prepare_table(question: Question, promise: Promise) -> None:
     """Sort a question's table and compile its passes."""
-    _write(promise, question.table, question.plans)
+    sort(promise, question.table, question.plans)
     rehearse(question, promise)
 
 

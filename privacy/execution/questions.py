@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.db.models import Q
 
 from datasets.columns import ColumnPlan
 from datasets.models import Table
@@ -37,26 +38,47 @@ class Question:
     wanted: frozenset[str]
 
     def seconds(self, promise: Promise) -> float:
-        """Return the public time for its answer, in seconds. It is for all stored rows, whatever the cap on rows per
-        person. A table's first question takes longer; whether it is the first follows from the charges, which are
-        public."""
-        charged = LedgerLine.objects.filter(
-            budget__promise=promise,
-            settled_by__kind=LedgerLine.Kind.COMMIT,
-            answer__revision=self.table.revision_id,
-            purpose__query__table=self.table.name,
+        """Return the public time for its answer, in seconds."""
+        return seconds_for(
+            self.query, self.spec, self.design, table=self.table, own=self.spec, promise=promise
         )
-        people = promise.public_size
-        each = deadlines.seconds(
-            self.query,
-            self.design,
-            people=people,
-            rows_per_person=max(self.query.rows or 1, self.spec.max_rows),
-            base=settings.ANSWER_SECONDS,
-            cut=is_capped(self.query, self.spec)
-            and rows_that_count(self.query, self.spec) < self.spec.max_rows,
-        )
-        return each if charged.exists() else each + deadlines.places(people)
+
+
+def seconds_for(  # noqa: PLR0913 -- each is named at the call
+    query: Query,
+    spec: TableSpec,
+    plan: Design,
+    *,
+    table: Table,
+    own: TableSpec,
+    promise: Promise,
+    mapped: int = 0,
+) -> float:
+    """Return the public time to measure a query, in seconds. It is for all stored rows, whatever the cap on rows per
+    person. A table's first question takes longer; whether it is the first follows from the charges, which are public.
+
+    `table`: whose rows are read, as `own` declares them. `spec`: the declarations that the query is about, which are
+    others if `mapped` columns of the rows are converted first.
+    """
+    people = promise.public_size
+    each = deadlines.seconds(
+        query,
+        plan,
+        people=people,
+        rows_per_person=max(query.rows or 1, spec.max_rows, own.max_rows),
+        base=settings.ANSWER_SECONDS,
+        cut=is_capped(query, spec) and rows_that_count(query, spec) < own.max_rows,
+        mapped=mapped,
+    )
+    return each if _was_asked(table, promise) else each + deadlines.places(people)
+
+
+def _was_asked(table: Table, promise: Promise) -> bool:
+    """Return whether people were charged for a question to this table before."""
+    alone = Q(answer__revision=table.revision_id, purpose__query__table=table.name)
+    jointly = Q(purpose__joint__revision=str(table.revision_id), purpose__joint__table=table.name)
+    charged = LedgerLine.objects.filter(budget__promise=promise, settled_by__kind=LedgerLine.Kind.COMMIT)
+    return charged.filter(alone | jointly).exists()
 
 
 def seconds_after(plan: Design, spec: TableSpec, promise: Promise) -> float:

@@ -40,8 +40,7 @@ def release(  # noqa: PLR0913 -- each is named at the call
         promise = Promise.objects.select_for_update().get(pk=answer.budget.promise_id)
         if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
             return False  # the scientist has already been shown that it is lost
-        promise.last_applied = max(line.pk, promise.last_applied)
-        promise.save(update_fields=["last_applied"])
+        apply(promise, line)
         double(promise, doublings, doubled_at or at)
         answer.state = Answer.State.RELEASED
         answer.result = result
@@ -64,6 +63,12 @@ def release(  # noqa: PLR0913 -- each is named at the call
         elif budget.share_used - answer.line.units / CAP < Budget.LOW <= budget.share_used:
             notifications.budget_is_low(budget)
     return True
+
+
+def apply(promise: Promise, line: LedgerLine) -> None:
+    """Note that people were charged for a line and something was released for it. The caller has locked the promise."""
+    promise.last_applied = max(line.pk, promise.last_applied)
+    promise.save(update_fields=["last_applied"])
 
 
 def double(promise: Promise, doublings: int, at: datetime) -> None:

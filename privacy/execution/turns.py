@@ -68,7 +68,7 @@ def _taken(attempt: Attempt, read: Callable[[Answer], W], charge: "Charge[W, R]"
     attempt.seconds = work.opens.seconds(budget.promise)
     try:
         with open_ledger(opening.folder_of(budget.promise)) as ledger:
-            if why := opening.disagreement(answer, ledger):
+            if why := opening.disagreement(budget, ledger, threshold=opening.is_threshold(answer)):
                 settling.give_back(answer, why)
                 return None
             attempt.deadline = attempt.due()[0] + timedelta(seconds=work.seconds)

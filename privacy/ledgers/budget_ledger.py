@@ -29,6 +29,8 @@ from privacy.engine.plan.cells import fits
 from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Promise
 from privacy.shares import of_budget, percent
 
+BEING_COMPUTED = "An answer is being computed. Try again in a moment."
+RESERVED_JOINTLY = "Part of this budget is reserved for a joint question. Try again when it has ended."
 CANNOT_SHRINK = "A budget that has been used cannot be made smaller. Close it instead."
 
 
@@ -82,7 +84,7 @@ def reserve_all(budget: Budget, wanted: Sequence[Reservation], *, by: User) -> l
     Raises BudgetExceeded when a cell would exceed its cap; Conflict when a key was used for another charge, when that
     charge was given back, or when a revision has been replaced; Refused while part of the log is missing.
     """
-    _must_be_whole()
+    must_be_whole()
     with _durably():
         promise = _lock_promise(budget) if any(each.threshold for each in wanted) else None
         locked = rows.locked(budget)
@@ -103,8 +105,8 @@ def reserve_all(budget: Budget, wanted: Sequence[Reservation], *, by: User) -> l
         return [line or _add(locked, each, by=by) for each, line in zip(wanted, known, strict=True)]
 
 
-def _must_be_whole() -> None:
-    """Refuse while witnesses hold a checkpoint of the log that it does not have: charges may be lost as well."""
+def must_be_whole() -> None:
+    """Raise Refused while witnesses hold a checkpoint of the log that it does not have: charges may be lost as well."""
     if witnesses.missing():
         raise Refused(
             "This portal answers nothing automatically at the moment: part of its log is missing, so charges may be "
@@ -202,8 +204,8 @@ def rescale(
         locked = rows.locked(budget)
         also(locked)
         must_fit(promise, mu, instead_of=locked)
-        if open_lines(locked).exists():
-            raise Conflict("An answer is being computed. Try again in a moment.")
+        if waiting := open_lines(locked).first():
+            raise Conflict(RESERVED_JOINTLY if waiting.is_joint else BEING_COMPUTED)
         if mu < locked.mu and locked.units_used:
             raise Refused(CANNOT_SHRINK)
         cells = rescaled(locked.worst_case(promise.cells.size), locked.mu, mu)
@@ -264,7 +266,9 @@ def rests_on_constants(budget: Budget, *also: Charge) -> bool:
     """
     everywhere = np.packbits(np.ones(budget.promise.cells.size, dtype=np.bool_)).tobytes()
     lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
-    kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
+    kept = lines.exclude(
+        settled_by__kind=LedgerLine.Kind.VOID
+    )  # a joint question charges all cells, so it is not here
     tables = set(kept.order_by().values_list("answer__revision", "purpose__query__table").distinct())
     tables |= {(each.revision, each.table) for each in also if not each.cells.all()}
     if len(tables) < 2:

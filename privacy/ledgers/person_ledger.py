@@ -10,7 +10,8 @@ is published. Values are unsigned 32-bit units, with CAP as the whole budget, so
 overflow.
 
 The worth of each budget's units and the number of answers over undeclared values are stored here as well: they reveal
-a database that was restored to an older state.
+a database that was restored to an older state. Notes of rounds of joint questions keep such a database from answering a
+round again, with other noise.
 """
 
 import hashlib
@@ -37,7 +38,10 @@ MAP_SIZE = 1 << 40
 DIGEST_BYTES = 16
 Units = npt.NDArray[np.uint32]
 SHARE = struct.Struct("<dQ")
-SHARES, THRESHOLDS = b"share:", b"thresholds:"
+SHARES, THRESHOLDS, NOTES = b"share:", b"thresholds:", b"note:"
+LONGEST_NOTE = 200
+
+NOTED = "The people have been charged for this already. Nothing is released for it again."
 
 _one_at_a_time = Lock()
 """One process must not open an LMDB environment twice at the same time."""
@@ -133,21 +137,36 @@ class SubjectLedger:
             return int.from_bytes(txn.get(b"last_line") or b"", "little")
 
     def charge(
-        self, budget: UUID, places: Units, charges: Integers, *, line: int, threshold: bool = False
+        self,
+        budget: UUID,
+        places: Units,
+        charges: Integers,
+        *,
+        line: int,
+        threshold: bool = False,
+        note: bytes = b"",
     ) -> Bools:
         """Charge each subject at its place unless that would exceed its cap. Returns who was charged and takes part.
 
         The charges are on disk when it returns. Raises Conflict when `line` is not newer than all lines before: a line
-        is charged once. `threshold`: count this as an answer over undeclared values.
+        is charged once. `threshold`: count this as an answer over undeclared values. `note`: what the charge is for,
+        if people may be charged for it only once, even by another line; a second time raises Conflict.
         """
         active = np.zeros(len(places), dtype=np.bool_)
         with self._in_order(line) as txn:
+            if note and not txn.put(_key_of(note), b"", db=self._facts, overwrite=False):
+                raise Conflict(NOTED)
             self._add(txn, budget, places, charges, active)
             if threshold:
                 key = THRESHOLDS + budget.bytes
                 used = int.from_bytes(txn.get(key, db=self._facts) or b"", "little")
                 txn.put(key, (used + 1).to_bytes(8, "little"), db=self._facts)
         return active
+
+    def has_noted(self, note: bytes) -> bool:
+        """Return whether people have been charged with this note."""
+        with self._env.begin(db=self._facts) as txn:
+            return txn.get(_key_of(note)) is not None
 
     def keep(self, budget: UUID, share: Share) -> None:
         """Store a budget's size and rescale its spent units by old mu^2 / new mu^2, rounded up.
@@ -246,6 +265,12 @@ class SubjectLedger:
         for number, start in enumerate(range(0, len(content), 4 * CHUNK)):
             key = budget.bytes + number.to_bytes(4, "big")
             txn.put(key, content[start : start + 4 * CHUNK], db=self._units)
+
+
+def _key_of(note: bytes) -> bytes:
+    if len(note) > LONGEST_NOTE:
+        raise ValueError(f"A note has at most {LONGEST_NOTE} bytes.")
+    return NOTES + note
 
 
 def rehearse() -> None:

@@ -4,7 +4,7 @@ Lines are only ever added, so anything edited by hand (a line, a balance, the si
 disagrees with the rest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -17,6 +17,7 @@ from audit import documents
 from audit.models import Entry
 from datasets import storage
 from privacy.declarations import spec_of
+from privacy.engine.joint_release import units_of
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode, decode_code
@@ -25,9 +26,12 @@ from privacy.engine.plan.blocks import releases_of
 from privacy.engine.plan.designs import design
 from privacy.engine.plan.mechanisms import most_releases
 from privacy.ledgers import identity
+from privacy.ledgers.joint_lines import purpose_of
 from privacy.ledgers.person_ledger import Share, Units, open_ledger
 from privacy.models import Answer, Budget, LedgerLine, Promise
 
+checks: list[Callable[[Promise], Iterator[str]]] = []
+"""What apps above compare with the ledgers of a promise, as sentences: `studies` adds its own."""
 ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
 BATCH = 2000
 WITH_FIGURES = 50
@@ -46,6 +50,7 @@ def faults(promise: Promise) -> list[str]:
         *_released(promise),
         *_people(promise, budgets),
         *_names_of_people(promise),
+        *(fault for check in checks for fault in check(promise)),
     ]
 
 
@@ -108,6 +113,8 @@ class _Replay:
             return
         if line.units != price:
             yield "its cost does not match its noise"
+        if line.is_joint and not line.mask(self.size).all():
+            yield "it charges only some groups of people for a joint question"
 
     def _settle(self, line: LedgerLine) -> Iterator[str]:
         settled = self.open.pop(line.settles_id or 0, None)
@@ -149,12 +156,23 @@ def _action(line: LedgerLine) -> str:
 
 def _price(line: LedgerLine, mu: float) -> int:
     """Return the cost that follows from a line's question and noise; a line without these costs what it says."""
+    if line.is_joint:
+        return _joint_price(line, mu)
     sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
     if not isinstance(sigma, int) or sigma < 1 or query is None:
         return line.units
     is_code = line.purpose.get("kind") == Answer.Kind.CODE
     releases = releases_of(decode_code(query)) if is_code else _releases(line, decode(query))
     return worst_case_units(sigma, Fraction(mu) ** 2) * releases
+
+
+def _joint_price(line: LedgerLine, mu: float) -> int:
+    """Return the cost of this portal's part of a joint question, by the noise that it counted on."""
+    try:
+        joint = purpose_of(line)
+        return units_of(joint.share, joint.h, Fraction(mu) ** 2)
+    except ValueError as unreadable:
+        raise QueryRefused(str(unreadable)) from unreadable
 
 
 def _releases(line: LedgerLine, query: Query) -> int:
@@ -182,6 +200,8 @@ def _answers(promise: Promise) -> Iterator[str]:
         if answer.state == Answer.State.RELEASED and kind != LedgerLine.Kind.COMMIT:
             yield f"Answer {answer.pk} was released, but its charge was never committed."
         purpose = answer.line.purpose
+        if answer.line.is_joint:
+            yield f"Answer {answer.pk} was charged by a line of a joint question."
         paid = (purpose.get("sigma", answer.sigma), purpose.get("releases", answer.releases))
         if (answer.sigma, answer.releases, answer.budget_id) != (*paid, answer.line.budget_id):
             yield f"Answer {answer.pk} has other noise or another budget than line {answer.line_id} paid for."

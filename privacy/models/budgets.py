@@ -165,6 +165,11 @@ class LedgerLine(models.Model):
         """Says neither the amount, in a unit that nobody knows, nor whose it is, which the entry does anyway."""
         return "A charge to a budget"
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether it pays for this portal's part of a joint question, which is no answer of this portal."""
+        return "joint" in self.purpose
+
     def mask(self, size: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         return np.unpackbits(np.frombuffer(bytes(self.cells), dtype=np.uint8), count=size).astype(np.bool_)
 

@@ -193,6 +193,14 @@ def ledger_csv(lines: Iterable[LedgerLine]) -> Iterator[str]:
         yield spreadsheets.lines([_ledger_row(line)])
 
 
+def _asked(line: LedgerLine, answer: Answer | None) -> str:
+    """Return what was asked, as SQL if it was asked in SQL; empty if nothing was computed."""
+    if answer and answer.sql:
+        return answer.sql
+    asked = line.purpose["query"] if line.is_joint else answer and answer.query
+    return json.dumps(asked, ensure_ascii=False) if asked else ""
+
+
 def _ledger_row(line: LedgerLine) -> list[object]:
     answer: Answer | None = getattr(line, "answer", None)
     settled = getattr(line, "settled_by", None)
@@ -202,7 +210,7 @@ def _ledger_row(line: LedgerLine) -> list[object]:
         line.pk,
         budget.holder,
         "" if budget.is_everybody else budget.scientist.email,
-        (answer.sql or json.dumps(answer.query, ensure_ascii=False)) if answer else "",
+        _asked(line, answer),
         line.units / CAP,
         line.units,
         answer.mu if answer else "",

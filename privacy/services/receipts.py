@@ -10,6 +10,8 @@ from common.errors import Refused
 from privacy import rules
 from privacy.models import Answer, LedgerLine
 
+NOTHING_CHARGED = "There is no receipt, because nothing was charged."
+
 
 def of_answer(answer: Answer, *, by: User) -> dict[str, Any] | None:
     """Return the receipt of an answer, or None while its entries are under no signed checkpoint.
@@ -21,9 +23,9 @@ def of_answer(answer: Answer, *, by: User) -> dict[str, Any] | None:
     require(rules.may_have_receipt, by, answer)
     if answer.hides_charge:
         raise Refused("The receipt comes with the answer.")
-    charge = _charge_of(answer)
+    charge = _charge_of(answer.line_id)
     if charge is None:
-        raise Refused("There is no receipt, because nothing was charged.")
+        raise Refused(NOTHING_CHARGED)
     if not answer.is_out:
         return receipts.for_entries([charge], kind="charge")
     released = Entry.objects.filter(
@@ -35,11 +37,24 @@ def of_answer(answer: Answer, *, by: User) -> dict[str, Any] | None:
     )
 
 
-def _charge_of(answer: Answer) -> Entry | None:
-    """Return the entry of an answer's final charge, or None if there is none."""
-    line = LedgerLine.objects.filter(settles=answer.line_id, kind=LedgerLine.Kind.COMMIT).first()
-    if line is None:
+def of_charge(line: LedgerLine, *, by: User) -> dict[str, Any] | None:
+    """Return the receipt of a charge that is no answer's, or None while it is under no signed checkpoint.
+
+    `line`: the reservation for a part of a joint question, which has ended: before, the receipt would tell how long
+    opening the ledgers took. Raises Denied, and Refused if nothing was charged.
+    """
+    require(rules.may_have_receipt_of_charge, by, line)
+    charge = _charge_of(line.pk)
+    if charge is None:
+        raise Refused(NOTHING_CHARGED)
+    return receipts.for_entries([charge], kind="charge")
+
+
+def _charge_of(line: int) -> Entry | None:
+    """Return the entry of the final charge for a reservation, or None if there is none."""
+    settled = LedgerLine.objects.filter(settles=line, kind=LedgerLine.Kind.COMMIT).first()
+    if settled is None:
         return None
     return Entry.objects.filter(
-        action="budget.commit", object_type="ledgerline", object_id=str(line.pk)
+        action="budget.commit", object_type="ledgerline", object_id=str(settled.pk)
     ).earliest("id")

@@ -271,7 +271,7 @@ def _ledger_row(line: LedgerLine) -> dict[str, object]:
         "line": line,
         "answer": answer,
         "has_receipt": answer is not None and kind == LedgerLine.Kind.COMMIT and not answer.hides_charge,
-        "what": queries.title_of(answer) if answer else "Nothing was computed",
+        "what": queries.title_of_line(line) or "Nothing was computed",
         "share": shares.percent(queries.share_at_the_time(line)),
         "state": LedgerLine.Kind(kind).label,
         "tone": tones[LedgerLine.Kind(kind)],

@@ -162,7 +162,7 @@ def _took(member: Member, peer: Peer, method: str, path: str, document: dict[str
 
 
 def _note(member: Member, *, trouble: str = "", sent_number: int | None = None) -> None:
-    fields = {} if sent_number is None else {"sent_number": sent_number}
-    Member.objects.filter(pk=member.pk).update(tried_at=timezone.now(), trouble=trouble[:300], **fields)
-    for name, value in fields.items():
-        setattr(member, name, value)
+    if sent_number is not None:
+        member.sent_number = sent_number
+    member.tried_at, member.trouble = timezone.now(), trouble[:300]
+    member.save(update_fields=["sent_number", "tried_at", "trouble"])

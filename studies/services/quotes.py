@@ -46,7 +46,8 @@ class PortalPrice:
             return f"{self.name}: {self.trouble or 'it tells no budget.'}"
         if self.units <= min(self.left, CAP):
             return ""
-        return f"{self.name}: it would cost {of_budget(self.units / CAP)} there, and {percent(self.left / CAP)} is left."
+        cost, left = of_budget(self.units / CAP), percent(self.left / CAP)
+        return f"{self.name}: it would cost {cost} there, and {left} is left."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

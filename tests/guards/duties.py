@@ -58,6 +58,9 @@ RECORDS = {
     "privacy.TopUp.decided_by": DID,
     "network.Peer.confirmed_by": DID,
     "network.Peer.suspended_by": DID,
+    "studies.Study.founded_by": DID,
+    "studies.Participation.agreed_by": DID,
+    "studies.JointAnswer.scientist": "asks with budgets at each portal, and has no data without them",
 }
 """Foreign keys to a person that give them nothing, each with the reason."""
 

@@ -19,6 +19,7 @@ import datasets.rules
 import network.rules
 import privacy.rules
 import requests_app.rules
+import studies.rules
 from requests_app import workflow
 from tests.guards.pages import every_page
 
@@ -28,6 +29,7 @@ MODULES: tuple[ModuleType, ...] = (
     requests_app.rules,
     privacy.rules,
     network.rules,
+    studies.rules,
 )
 APPS = ("accounts", "audit", "datasets", "requests_app", "privacy", "network", "studies", "portal", "common")
 OURS = {__name__, "common.access", "contextlib"}

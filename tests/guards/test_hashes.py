@@ -58,6 +58,7 @@ REASONS = {
     "portal/launch/install.py:_hash": PUBLIC,
     "portal/launch/install.py:_hash_of": PUBLIC,
     "portal/request_limits.py:token_key": KEYED,
+    "studies/documents.py:sha256": PUBLIC,
     "privacy/services/questions.py:digest_of": "of a question, for its scientist and the dataset's owner, who read it",
     "privacy/ledgers/person_ledger.py:places": "names a list of keyed digests in memory; " + INSIDE,
     "requests_app/code/fingerprint.py:of": "of code and a keyed fingerprint of the revision",

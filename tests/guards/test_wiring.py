@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 from portal.celery import app
 
 app.loader.import_default_modules()
-OURS = ("accounts.", "audit.", "datasets.", "network.", "privacy.", "requests_app.")
+OURS = ("accounts.", "audit.", "datasets.", "network.", "privacy.", "requests_app.", "studies.")
 
 
 @pytest.mark.parametrize("name", sorted(settings.CELERY_BEAT_SCHEDULE))

@@ -27,6 +27,8 @@ CUT_ROW, CUT = 2e-7, 5
 processed one by one. Whether there may be many of them follows from the question, not from the rows."""
 SUMS = 8
 """Adding up the rows of each person takes as long as this many parts of an expression."""
+MAPPED = 3
+"""Converting a column of one portal to that of a study takes as long as this many parts of an expression."""
 SORT = 1e-5
 """Seconds per row allowed for sorting."""
 PLACE = 5e-6
@@ -46,16 +48,24 @@ ROWS_EACH = 4
 """Rows expected per person, or as many as count if that is fewer."""
 
 
-def seconds(
-    query: Query, plan: Design, *, people: int, rows_per_person: int, base: float, cut: bool = False
+def seconds(  # noqa: PLR0913 -- each is named at the call
+    query: Query,
+    plan: Design,
+    *,
+    people: int,
+    rows_per_person: int,
+    base: float,
+    cut: bool = False,
+    mapped: int = 0,
 ) -> float:
     """Return the seconds from the start of an answer's turn to its release.
 
     `people`: the number that the owner announces. `base`: seconds allowed for an answer over no rows. `cut`: whether
-    fewer rows of a person count than are declared.
+    fewer rows of a person count than are declared. `mapped`: columns that are converted row by row before.
     """
     rows = _rows(people, rows_per_person)
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
+    parts += MAPPED * mapped
     if isinstance(query.measure, PersonQuantiles):
         parts += SUMS + (_parts(query.measure.of) if query.measure.of else 0)
     if isinstance(query.measure, Fit):
