@@ -1,0 +1,65 @@
+"""A study of this portal and another one, with a scientist who can ask at both: for pages and the REST API."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from privacy import services as privacy_services
+from privacy.engine.measure.contributions import CAP
+from studies import documents, words
+from studies.models import JointAnswer, Leg, Part
+from studies.services import leg_work, passes
+from tests import make
+from tests.makers import studies as makers
+from tests.makers.datasets import PEOPLE
+from tests.network.portals import Portal
+from tests.studies.players import Player
+from tests.studies.test_joint_answers import people
+
+COUNT = "SELECT region, COUNT(*) FROM wages GROUP BY region"
+
+
+class Together:
+    """A study founded here, which another portal has joined. `trouble`: why that one does not answer."""
+
+    def __init__(self, other: Portal) -> None:
+        self.other, self.peer = other, other.peer()
+        self.dataset = makers.offered()
+        self.owner = self.dataset.owner
+        self.study = makers.study(self.peer, dataset=self.dataset)
+        self.player = Player(other, documents.read_study(self.study.document).table, people(3))
+        self.scientist = make.scientist(name="Sci Entist")
+        make.grant(self.dataset, self.scientist)
+        privacy_services.give_budget(self.dataset.promise, self.scientist, by=self.owner, epsilon=3.0)
+        self.trouble = ""
+        other.answers["POST", f"/net/1/studies/{self.study.pk}/standing"] = lambda _: self.stand.document
+
+    @property
+    def stand(self) -> words.Stand:
+        budget = words.Allowance(mu=1.0, left=CAP, delta=1e-6, noise_delta=1e-6)
+        return words.Stand(
+            takes_part=True,
+            dataset=self.study.members.get(url=self.other.url).dataset,
+            dataset_title="Wages of B",
+            public_size=PEOPLE,
+            trouble=self.trouble,
+            budget=None if self.trouble else budget,
+            relies_on=(),
+        )
+
+    def lead(self, answer: JointAnswer, most: int = 12) -> JointAnswer:
+        """Make passes until nothing more is to do, with the worker between them; pauses are skipped."""
+        for _ in range(most):
+            Part.objects.filter(answer=answer).update(tried_at=None)
+            if passes.advance(answer.pk) is None:
+                break
+            for leg in Leg.objects.filter(state=Leg.State.COMPUTING):
+                leg_work.compute(str(leg.pk))
+                Leg.objects.filter(pk=leg.pk, state=Leg.State.READY).update(visible_at=timezone.now())
+        answer.refresh_from_db()
+        return answer
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    """A question as the page sends it."""
+    return {"source": "sql", "sql": COUNT, "goal": "share", "share": "10", **more}
