@@ -156,8 +156,8 @@ def test_a_mapping_that_does_not_fit_says_so_beside_the_column(client, peer):
     assert "Please check what you entered" in text(nothing, 400)
 
 
-def test_declining_leaving_and_ending_take_a_reason(client, peer, both):
-    invited = makers.invited(peer, name="other-study")
+def test_declining_leaving_and_ending_take_a_reason(client, both):
+    invited = makers.invited(both.peer, name="other-study")
     client.force_login(both.owner)
     assert "This field is required" in text(client.post(f"/studies/{invited.pk}/decline/"), 422)
     assert client.post(f"/studies/{invited.pk}/decline/", {"reason": "Not ours."}).status_code == 302
@@ -197,7 +197,7 @@ def test_a_scientist_sees_what_it_costs_at_each_portal_and_asks(client, both):
     before = len(both.other.received)
     price = client.post(f"/studies/{both.study.pk}/price/", asked(known=known))
     assert len(both.other.received) == before
-    assert "of the budget" in text(price)
+    assert "of your budget" in text(price)
     assert "Ask 2 portals" in text(price)
     form = priced(client, both)
     done = client.post(address, form)
@@ -206,6 +206,12 @@ def test_a_scientist_sees_what_it_costs_at_each_portal_and_asks(client, both):
     assert (answer.sql, answer.asked) == (COUNT, {"share": 0.1})
     assert client.post(address, form).headers["Location"] == done.headers["Location"]
     assert "Costs nothing" in text(client.post(f"/studies/{both.study.pk}/price/", asked()))
+
+
+def test_an_answer_is_followed_until_it_is_there(client, both):
+    client.force_login(both.scientist)
+    client.post(f"/studies/{both.study.pk}/ask/", priced(client, both))
+    answer = JointAnswer.objects.get()
     waiting = text(client.get(f"/studies/joint-answers/{answer.pk}/"))
     assert "Asked to reserve the price" in waiting
     both.lead(answer)
@@ -216,8 +222,14 @@ def test_a_scientist_sees_what_it_costs_at_each_portal_and_asks(client, both):
     answer.refresh_from_db()
     assert answer.seen_at is not None
     assert "Number of rows by region" in text(client.get("/studies/"))
-    again = client.get(f"{address}?again={answer.pk}")
+    again = client.get(f"/studies/{both.study.pk}/ask/?again={answer.pk}")
     assert COUNT in again.content.decode()
+
+
+def test_an_answer_is_downloaded(client, both):
+    client.force_login(both.scientist)
+    client.post(f"/studies/{both.study.pk}/ask/", priced(client, both))
+    answer = both.lead(JointAnswer.objects.get())
     csv = client.get(f"/studies/joint-answers/{answer.pk}/download/csv/").content.decode()
     assert csv.splitlines()[0] == "region,count,count_half_width_95,count_half_width_95_joint"
     for form_, key in (("json", "result"), ("record", "plan_sha256")):
@@ -260,7 +272,7 @@ def test_what_cannot_be_asked_is_refused_with_words(client, both):
     address = f"/studies/{both.study.pk}/price/"
     odd = {**asked(), "sql": "SELECT MEDIAN(wage) FROM wages"}
     assert "Quantiles cannot be asked of several portals together" in text(client.post(address, odd))
-    wrong = {**asked(), "sql": "SELECT nothing FROM wages"}
+    wrong = {**asked(), "sql": "SELECT SUM(nothing) FROM wages"}
     assert "There is no column “nothing”" in text(client.post(address, wrong))
     blank = {**asked(), "share": ""}
     assert "Give either the error that you accept" in text(client.post(address, blank))

@@ -31,7 +31,7 @@ class Together:
         self.scientist = make.scientist(name="Sci Entist")
         make.grant(self.dataset, self.scientist)
         privacy_services.give_budget(self.dataset.promise, self.scientist, by=self.owner, epsilon=3.0)
-        self.trouble = ""
+        self.trouble, self.told = "", self.study.members.get(url=other.url).dataset
         other.answers["POST", f"/net/1/studies/{self.study.pk}/standing"] = lambda _: self.stand.document
 
     @property
@@ -39,7 +39,7 @@ class Together:
         budget = words.Allowance(mu=1.0, left=CAP, delta=1e-6, noise_delta=1e-6)
         return words.Stand(
             takes_part=True,
-            dataset=self.study.members.get(url=self.other.url).dataset,
+            dataset=self.told,
             dataset_title="Wages of B",
             public_size=PEOPLE,
             trouble=self.trouble,
