@@ -16,7 +16,7 @@ def advance(pk: str) -> None:
     """Make one pass over a joint answer, and queue the next one."""
     pause = passes.advance(UUID(pk))
     if pause is not None:
-        advance.apply_async([pk], countdown=min(LONGEST, max(1.0, pause)))
+        advance.apply_async((pk,), countdown=min(LONGEST, max(1.0, pause)))
 
 
 @shared_task(ignore_result=True, acks_late=True)

@@ -184,7 +184,6 @@ class _Prepared:
     ) -> Ended:
         """Compute after the charge `line`, until the public time."""
         promise = self.budget.promise
-        at: datetime | None = None
         try:
             vector = self._vector(work, line, ledger)
             at, doublings = opening.due(promise, turn.begun, turn.seconds, ahead=FINISHING)
@@ -193,8 +192,10 @@ class _Prepared:
                 settling.apply(locked, line)
                 settling.double(locked, doublings, at)
                 finish(vector, at)
-        finally:
-            settling.sleep_until(at or opening.due(promise, turn.begun, turn.seconds)[0])
+        except BaseException:
+            settling.sleep_until(opening.due(promise, turn.begun, turn.seconds)[0])
+            raise
+        settling.sleep_until(at)
         return COMPUTED
 
     def _vector(self, work: LegWork, line: LedgerLine, ledger: SubjectLedger) -> Vector:

@@ -84,3 +84,13 @@ def void(line: LedgerLine, *, by: User) -> LedgerLine:
     if not line.is_joint:
         raise Refused(NOT_JOINT)
     return budget_ledger.void(line, by=by)
+
+
+def keep(line: LedgerLine, *, by: User) -> LedgerLine:
+    """Make the charge of a round final without computing it: before a restore, its part may have been sent.
+
+    Raises Conflict when it is settled already, and Refused for a line of another question.
+    """
+    if not line.is_joint:
+        raise Refused(NOT_JOINT)
+    return budget_ledger.commit(line, by=by)

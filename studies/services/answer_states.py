@@ -137,7 +137,7 @@ def _record(
     }
 
 
-def _announce(answer: JointAnswer, action: str, *, by: User, **detail: object) -> None:
+def _announce(answer: JointAnswer, action: str, *, by: User, **detail: Any) -> None:
     log.record(
         action, by=by, on=answer, person_id=answer.scientist_id, study=answer.study_id,
         plan_sha256=answer.plan_sha256, **detail,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -20,9 +21,9 @@ State = Leg.State
 OPEN = (State.RESERVED, State.COMPUTING)
 
 
-def record(leg: Leg, action: str, *, by: User, **detail: object) -> None:
+def record(leg: Leg, action: str, *, by: User, **detail: Any) -> None:
     """Write an entry about a leg, in the caller's transaction."""
-    home = leg.coordinator.url if leg.coordinator else ""
+    portal: dict[str, Any] = {"portal": leg.coordinator.url} if leg.coordinator else {}
     log.record(
         action,
         by=by,
@@ -30,7 +31,7 @@ def record(leg: Leg, action: str, *, by: User, **detail: object) -> None:
         dataset_id=leg.budget.promise.dataset_id,
         person_id=leg.budget.scientist_id,
         plan_sha256=leg.plan_sha256,
-        **({"portal": home} if home else {}),
+        **portal,
         **detail,
     )
 

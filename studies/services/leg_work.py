@@ -54,20 +54,30 @@ def _compute(leg: Leg) -> None:
         return
     try:
         ended = joint_legs.compute(work, still=partial(_still, leg), finish=partial(leg_states.store, leg))
-    except Exception:
-        if LedgerLine.objects.filter(settles=leg.line_id, kind=LedgerLine.Kind.COMMIT).exists():
+    except Exception as why:
+        if _is_charged(leg):
             leg_states.lose(leg)
-        raise
+            raise
+        if not isinstance(why, Refused):
+            raise
+        leg_states.void(leg, str(why))  # also if it was given back by somebody else meanwhile
+        return
     if ended.kind == joint_legs.Kind.GIVEN_BACK:
         leg_states.void(leg, ended.reason)
     elif ended.kind == joint_legs.Kind.LEFT_ALONE:
         _settle(leg)
 
 
+def _is_charged(leg: Leg) -> bool:
+    return LedgerLine.objects.filter(settles=leg.line_id, kind=LedgerLine.Kind.COMMIT).exists()
+
+
 def _still(leg: Leg) -> bool:
-    """Return whether a leg may be charged now."""
+    """Return whether a leg may be charged now. One that a worker charged before it died is left to the sweep."""
     leg.refresh_from_db()
-    return leg.state == Leg.State.COMPUTING and keys.exists(leg.plan_sha256) and not legs.why_not(leg)
+    if leg.state != Leg.State.COMPUTING or LedgerLine.objects.filter(settles=leg.line_id).exists():
+        return False
+    return keys.exists(leg.plan_sha256) and not legs.why_not(leg)
 
 
 def _settle(leg: Leg) -> None:

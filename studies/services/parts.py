@@ -1,6 +1,7 @@
 """One portal's part in a joint answer, as the portal that asks gets it: by a call, or from this portal's own leg."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.http import Http404
 
@@ -15,6 +16,7 @@ from studies.models import Part
 from studies.services import legs
 from studies.services.legs import Busy, Lost, Prepared, Sent
 
+T = TypeVar("T")
 ROOM = plans.MOST_BYTES * 4 // 3 + 10_000
 """Bytes of an answer: a vector in base64, and what is signed about it."""
 SECONDS = 20.0
@@ -75,7 +77,7 @@ def _called(peer: Peer, path: str, document: dict[str, Any], **room: Any) -> cal
     raise Refused(words)
 
 
-def _read(kind: Any, document: dict[str, Any]) -> Any:
+def _read(kind: Callable[[dict[str, Any]], T], document: dict[str, Any]) -> T:
     try:
         return kind(document)
     except ValueError as bad:

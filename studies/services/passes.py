@@ -1,5 +1,6 @@
 """One pass over the parts of a joint answer: every part that is due is asked again."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,7 +17,14 @@ from studies.services import answer_states, parts, rosters
 from studies.services.answer_states import TO_BE_TOLD, note
 from studies.services.legs import Busy, Lost, Sent
 
+logger = logging.getLogger(__name__)
+
 State = JointAnswer.State
+WAITING = {
+    State.PREPARING: (Part.State.ASKED,),
+    State.COLLECTING: (Part.State.RESERVED, Part.State.COMPUTING),
+}
+"""Which parts an open answer waits for. One that has ended tells all that have not sent theirs."""
 LONGEST_SILENT, LONGEST_BUSY = 60, 15
 """The longest pause between attempts at a silent portal, and at one that computes, in seconds."""
 
@@ -43,7 +51,7 @@ def advance(pk: UUID) -> float | None:
 
 def _prepare(answer: JointAnswer) -> None:
     """Have all portals reserve their price. One that refuses ends the answer."""
-    _each_due(answer, (Part.State.ASKED,), _reserve)
+    _each_due(answer, WAITING[State.PREPARING], _reserve)
     found = list(answer.parts.order_by("place"))
     if answer.state != State.PREPARING or any(part.state != Part.State.RESERVED for part in found):
         return
@@ -69,7 +77,7 @@ def _reserve(part: Part) -> None:
 
 def _collect(answer: JointAnswer) -> None:
     """Ask all portals for their parts, and release the sum when all are here."""
-    _each_due(answer, (Part.State.RESERVED, Part.State.COMPUTING), _fetch)
+    _each_due(answer, WAITING[State.COLLECTING], _fetch)
     found = answer.parts.values_list("state", flat=True)
     if answer.state != State.COLLECTING or any(state != Part.State.SENT for state in found):
         return
@@ -106,12 +114,12 @@ def _check(part: Part, cards: list[str], statement: str, vector: bytes) -> None:
 
 def _tell(part: Part) -> None:
     """Tell a portal that nothing follows. One that knows nothing of it need not be told."""
-    if part.card or part.tried_at is not None:
-        try:
-            parts.end(part)
-        except Refused as unknown:
-            if isinstance(unknown, Unreachable):
-                raise
+    try:
+        parts.end(part)
+    except Unreachable:
+        raise
+    except Refused:
+        logger.info("joint_unknown", extra={"part": str(part.pk)})
     note(part, Part.State.ENDED)
 
 
@@ -129,21 +137,21 @@ def _each_due(answer: JointAnswer, states: tuple[Part.State, ...], act: Callable
 
 
 def _attempt(answer: JointAnswer, part: Part, act: Callable[[Part], None]) -> None:
-    now, name = timezone.now(), queries.name_of(part.url)
+    name = queries.name_of(part.url)
     try:
         act(part)
     except Unreachable:
+        since = part.waiting_since or timezone.now()
         trouble = f"{name} cannot be reached at the moment."
-        since = part.waiting_since or now
-        note(part, tries=part.tries + 1, trouble=trouble, waiting_since=since, tried_at=now)
+        note(part, tries=part.tries + 1, trouble=trouble, waiting_since=since, tried_at=timezone.now())
     except Lost as lost:
-        note(part, Part.State.LOST, trouble=str(lost)[:300], tried_at=now)
+        note(part, Part.State.LOST, trouble=str(lost)[:300], tried_at=timezone.now())
         _fail(answer, f"{name}: {lost}")
     except Refused as refused:
-        note(part, Part.State.REFUSED, trouble=str(refused)[:300], tried_at=now)
+        note(part, Part.State.REFUSED, trouble=str(refused)[:300], tried_at=timezone.now())
         _fail(answer, f"{name}: {refused}")
     else:
-        note(part, trouble="", waiting_since=None, tried_at=now)
+        note(part, trouble="", waiting_since=None, tried_at=timezone.now())
 
 
 def _due(part: Part) -> datetime:
@@ -159,7 +167,7 @@ def _pause(answer: JointAnswer) -> float | None:
     now = timezone.now()
     if answer.state == State.RELEASED or (answer.expires_at <= now and answer.state not in JointAnswer.OPEN):
         return None
-    waiting = answer.parts.filter(state__in=TO_BE_TOLD)
+    waiting = answer.parts.filter(state__in=WAITING.get(State(answer.state), TO_BE_TOLD))
     due = [max(0.0, (_due(part) - now).total_seconds()) for part in waiting]
     return min(due, default=1.0 if answer.state in JointAnswer.OPEN else None)
 

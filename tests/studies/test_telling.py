@@ -107,7 +107,8 @@ def test_a_word_that_is_refused_is_told_again(other: Portal, peer: Peer):
 def test_a_portal_that_does_not_answer_waits_until_it_does(other: Portal, peer: Peer):
     first = makers.study(peer, joined=False)
     second = makers.study(peer, joined=False, name="second", dataset=first.participation.dataset)
-    answers(other, first), answers(other, second)
+    for study in (first, second):
+        answers(other, study)
     other.signs = False
     assert members.tell() == 0
     assert len(told(other)) == 1  # one that fails is left alone for this time
@@ -131,7 +132,8 @@ def test_the_rest_waits_for_the_next_minute(other: Portal, peer: Peer, monkeypat
 def test_a_portal_that_becomes_known_is_told_then(other: Portal, peer: Peer, portals: Any):
     late = portals("Hospital C")
     study = makers.invited(peer, late.url)
-    answers(other, study), answers(late, study)
+    for portal in (other, late):
+        answers(portal, study)
     makers.take_part(study)
     assert members.tell() == 1
     assert member(study, late).peer is None

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import uuid4
 
@@ -211,7 +211,7 @@ def fails(*_):
 
 
 def test_what_fails_after_the_charge_is_told_at_the_public_time(budget, monkeypatch):
-    slept = []
+    slept: list[datetime] = []
     monkeypatch.setattr(settling, "sleep_until", slept.append)
     (line,) = reserved(budget)
     begun = timezone.now()
@@ -264,10 +264,13 @@ def slowly(own):
 def test_the_first_question_to_a_table_has_more_time_whoever_asks_it(budget, monkeypatch):
     """A part of a joint question looks people up, as an answer does."""
     Promise.objects.update(public_size=10**6)
-    found = []
-    monkeypatch.setattr(
-        "privacy.execution.opening.due", lambda _, begun, seconds, **__: found.append(seconds) or (begun, 0)
-    )
+    found: list[float] = []
+
+    def noted(_, begun, seconds, **__):
+        found.append(seconds)
+        return begun, 0
+
+    monkeypatch.setattr("privacy.execution.opening.due", noted)
     for number in range(2):
         computed(leg(*reserved(budget), note=str(number)))
     lifecycle.compute(str(shares.answer(budget, epsilon=1.0).pk))

@@ -37,6 +37,26 @@ def test_a_subject_is_charged_up_to_its_cap_and_never_past_it(book):
     assert book.spent(budget).tolist() == [CAP, CAP, 5]
 
 
+def test_nobody_is_charged_twice_for_what_has_a_note(book):
+    """By whichever line and budget: the database that numbers lines may have been restored."""
+    budget, places = uuid4(), np.arange(2)
+    assert not book.has_noted(b"plan|0")
+    book.charge(budget, places, np.array([5, 6]), line=1, note=b"plan|0")
+    assert (book.has_noted(b"plan|0"), book.has_noted(b"plan|1")) == (True, False)
+    for payer in (budget, uuid4()):
+        with pytest.raises(Conflict, match="charged for this already"):
+            book.charge(payer, places, np.array([1, 1]), line=2, note=b"plan|0")
+        assert book.spent(payer).tolist() in ([5, 6], [])
+    assert book.last_line() == 1
+    book.charge(budget, places, np.array([1, 1]), line=2, note=b"plan|1")
+    assert (book.spent(budget).tolist(), book.shares(), book.thresholds()) == ([6, 7], {}, {})
+
+
+def test_a_note_is_short(book):
+    with pytest.raises(ValueError, match="at most 200 bytes"):
+        book.has_noted(bytes(201))
+
+
 def test_budgets_do_not_touch_each_other(book):
     one, other = uuid4(), uuid4()
     book.charge(one, np.arange(2), np.array([5, 6]), line=1)
