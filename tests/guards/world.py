@@ -18,11 +18,10 @@ from requests_app import services as lane
 from tests import make
 from tests.guards import network_clicks, study_clicks
 from tests.guards.pages import KINDS
-from tests.makers import catalogues, learned
+from tests.makers import catalogues, learned, studies
 from tests.makers import code as coded
 from tests.makers import network as connected
 from tests.makers import privacy as shares
-from tests.makers import studies
 
 MARK = "Quetzalcoatlus"
 """In the name of everything foreign: a page that shows it to a stranger shows what they may not know."""

@@ -11,6 +11,7 @@ from tests import make
 from tests.makers import studies as makers
 from tests.network.portals import Portal
 from tests.rest import bearer
+from tests.studies.scenes import lead
 from tests.studies.together import COUNT, Together
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +90,7 @@ def test_a_question_is_asked_once_and_read(both):
     assert program.post(path, {"sql": COUNT, "share": 0.1}, 202)["stored"] is True
     address = f"joint-answers/{made['id']}/"
     assert program.get(f"{address}receipt/", 400)["detail"].startswith("There is no receipt")
-    both.lead(JointAnswer.objects.get())
+    lead(JointAnswer.objects.get())
     answer = program.get(address)
     assert answer["state"] == "released"
     assert {each["state"] for each in answer["portals"]} == {"sent"}

@@ -11,6 +11,7 @@ from studies.services import consents
 from tests import make
 from tests.makers import studies as makers
 from tests.network.portals import Portal
+from tests.studies.scenes import lead
 from tests.studies.together import COUNT, Together, asked
 
 pytestmark = pytest.mark.django_db
@@ -214,7 +215,7 @@ def test_an_answer_is_followed_until_it_is_there(client, both):
     answer = JointAnswer.objects.get()
     waiting = text(client.get(f"/studies/joint-answers/{answer.pk}/"))
     assert "Asked to reserve the price" in waiting
-    both.lead(answer)
+    lead(answer)
     assert answer.state == JointAnswer.State.RELEASED
     shown = text(client.get(f"/studies/joint-answers/{answer.pk}/"))
     assert "Has sent its part" in shown
@@ -229,7 +230,7 @@ def test_an_answer_is_followed_until_it_is_there(client, both):
 def test_an_answer_is_downloaded(client, both):
     client.force_login(both.scientist)
     client.post(f"/studies/{both.study.pk}/ask/", priced(client, both))
-    answer = both.lead(JointAnswer.objects.get())
+    answer = lead(JointAnswer.objects.get())
     csv = client.get(f"/studies/joint-answers/{answer.pk}/download/csv/").content.decode()
     assert csv.splitlines()[0] == "region,count,count_half_width_95,count_half_width_95_joint"
     for form_, key in (("json", "result"), ("record", "plan_sha256")):

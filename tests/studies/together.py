@@ -2,19 +2,15 @@
 
 from typing import Any
 
-from django.utils import timezone
-
 from privacy import services as privacy_services
 from privacy.engine.measure.contributions import CAP
 from studies import documents, words
-from studies.models import JointAnswer, Leg, Part
-from studies.services import leg_work, passes
 from tests import make
 from tests.makers import studies as makers
 from tests.makers.datasets import PEOPLE
 from tests.network.portals import Portal
 from tests.studies.players import Player
-from tests.studies.test_joint_answers import people
+from tests.studies.scenes import people
 
 COUNT = "SELECT region, COUNT(*) FROM wages GROUP BY region"
 
@@ -46,18 +42,6 @@ class Together:
             budget=None if self.trouble else budget,
             relies_on=(),
         )
-
-    def lead(self, answer: JointAnswer, most: int = 12) -> JointAnswer:
-        """Make passes until nothing more is to do, with the worker between them; pauses are skipped."""
-        for _ in range(most):
-            Part.objects.filter(answer=answer).update(tried_at=None)
-            if passes.advance(answer.pk) is None:
-                break
-            for leg in Leg.objects.filter(state=Leg.State.COMPUTING):
-                leg_work.compute(str(leg.pk))
-                Leg.objects.filter(pk=leg.pk, state=Leg.State.READY).update(visible_at=timezone.now())
-        answer.refresh_from_db()
-        return answer
 
 
 def asked(**more: Any) -> dict[str, Any]:
