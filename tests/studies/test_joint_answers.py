@@ -271,12 +271,11 @@ def test_a_stopped_answer_gives_back_what_was_not_asked_for(scene):
     assert lead(answer, most=1).state == State.STOPPED
     assert Leg.objects.get().state == Leg.State.VOIDED
     assert scene.players[0].ended == [answer.plan_sha256]
-    assert (
-        answer.parts.get(url=scene.players[1].portal.url).state == "asked"
-    )  # it is told when it answers again
-    scene.players[1].portal.knows_us = True
+    silent, path = scene.players[1].portal, f"/net/1/joints/{answer.plan_sha256}/end"
+    assert answer.parts.get(url=silent.url).state == "asked"  # it is told when it answers again
+    silent.knows_us, silent.answers["POST", path] = True, lambda _: (404, {"code": "not_found"})
     lead(answer)
-    assert answer.parts.get(url=scene.players[1].portal.url).state == "ended"
+    assert answer.parts.get(url=silent.url).state == "ended"
     assert Entry.objects.get(action="joint.stopped").actor_id == str(scene.scientist.pk)
 
 
