@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
@@ -67,6 +67,7 @@ def columns(draw: st.DrawFn, name: str) -> ColumnSpec:
     )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_every_table_is_read_as_it_was_written(data: st.DataObject):
     names = data.draw(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import decimal_grid
@@ -18,6 +18,7 @@ from privacy.engine.measure.evaluate import EVERYWHERE, Rows, Values
 from privacy.engine.release import SortedTable, exact_sums, table_from_columns
 from studies import mapping
 
+FEW = settings(max_examples=40, deadline=None)
 LABELS = ("north", "south", "west")
 
 
@@ -94,6 +95,7 @@ def without(table: SortedTable, person: int) -> tuple[SortedTable, Any]:
 TURN = mapping.mapped(MAPPING, OWN, STUDY)
 
 
+@FEW
 @given(tables(), st.data())
 def test_without_a_person_the_rows_of_all_others_are_the_same_bits(table: SortedTable, data: st.DataObject):
     person = data.draw(st.integers(0, table.subjects - 1))
@@ -106,6 +108,7 @@ def test_without_a_person_the_rows_of_all_others_are_the_same_bits(table: Sorted
         assert before.valid[kept].tobytes() == after.valid.tobytes()
 
 
+@FEW
 @given(tables())
 def test_mapped_values_are_within_the_studys_declarations(table: SortedTable):
     found = TURN(table)
@@ -123,6 +126,7 @@ def test_mapped_values_are_within_the_studys_declarations(table: SortedTable):
             assert np.array_equal(decimal_grid.nearest(column.numbers, declared.lattice), column.numbers)
 
 
+@FEW
 @given(tables(), st.integers(1, 4))
 def test_a_rows_bits_do_not_depend_on_its_place(table: SortedTable, part: int):
     whole = TURN(table)
@@ -136,6 +140,7 @@ def test_a_rows_bits_do_not_depend_on_its_place(table: SortedTable, part: int):
 QUERY = Query(table="t", measure=Sum(Column("pay")), where=In("job", ("1",)), by=("part",))
 
 
+@FEW
 @given(tables(), st.data())
 def test_a_person_moves_the_total_by_no_more_than_the_clip(table: SortedTable, data: st.DataObject):
     fewer, _ = without(table, data.draw(st.integers(0, table.subjects - 1)))
