@@ -23,7 +23,7 @@ from studies.forms import FoundForm, MappingForm, RelyForm
 from studies.services import consents, participations, studies
 from studies.views.shared import about, chosen, offers, others, peers, the_study
 
-AGREE, REVIEW, REFRESH = "agree", "review", "refresh"
+AGREE, REVIEW = "agree", "review"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -78,7 +78,10 @@ def join(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset, name, spec = picked
     document = read_study(item.document)
     parts: dict[str, Any] = {"study": document.table, "own": spec, "portals": others(document)}
-    if request.POST.get("then") == REFRESH:
+    if request.method == "POST" and request.POST.get("then") not in {
+        REVIEW,
+        AGREE,
+    }:  # another column was chosen
         given = {
             key: request.POST.getlist(key) if key == "relies_on" else request.POST[key]
             for key in request.POST
