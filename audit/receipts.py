@@ -13,7 +13,7 @@ from audit.tiles import Tiles
 from crypto import tree
 
 FORMAT = "weir-receipt/1"
-KINDS = frozenset({"answer", "charge", "release", "entry"})
+KINDS = frozenset({"answer", "joint_answer", "charge", "release", "entry"})
 
 
 def for_entries(

@@ -80,14 +80,17 @@ def _sources(user: User) -> list[Callable[[User], Found]]:
         writes=Exists(CodeRequest.objects.written_by(user).order_by()),
         admits=Exists(RoleGrant.objects.filter(user=user, role=Role.ADMIN)),
         owns=Exists(RoleGrant.objects.filter(user=user, role=Role.OWNER)),
+        asks=Exists(studies.unseen(user)),
     )
-    decides, writes, admits, owns = concerns.values_list("decides", "writes", "admits", "owns").get()
+    sources = ("decides", "writes", "admits", "owns", "asks")
+    decides, writes, admits, owns, asks = concerns.values_list(*sources).get()
     return [
         *([_to_review, _to_check, _to_grant] if decides else []),
         _answers,
         *([_own_requests, _own_releases] if writes else []),
         *([_registrations, _portals, _guests] if admits else []),
         *([_studies] if owns else []),
+        *([_joint_answers] if asks else []),
     ]
 
 
@@ -293,6 +296,24 @@ def _studies(user: User) -> Found:
                 ids={"study": study.pk},
             ),
             study.total,
+        )
+
+
+def _joint_answers(user: User) -> Found:
+    """Yield a scientist's joint answers that they have not opened yet."""
+    for answer in _first(studies.unseen(user)):
+        yield (
+            InboxItem(
+                kind="joint_answer",
+                title=studies.question_of(answer),
+                dataset="",
+                who="",
+                url=reverse("studies:answer", args=[answer.pk]),
+                since=answer.ended_at or answer.created_at,
+                turn=Side.AUTHOR,
+                ids={"joint_answer": answer.pk},
+            ),
+            answer.total,
         )
 
 

@@ -24,6 +24,7 @@ KINDS = {
     "output_changes": ("Your outputs that need changes", "pencil"),
     "released": ("Released to you and not opened yet", "download"),
     "answer": ("New answers", "message-question"),
+    "joint_answer": ("New joint answers", "topology-star-3"),
     "run": ("Approved and ready to run", "player-play"),
     "expired": ("Approvals that have expired", "clock-off"),
     "draft": ("Your drafts", "file-code"),

@@ -18,6 +18,7 @@ def items(request: HttpRequest) -> list[Item]:
         ("Datasets", "datasets:list", "database", True),
         ("Requests", "requests:list", "file-code", True),
         ("Answers", "privacy:index", "message-question", True),
+        ("Studies", "studies:list", "topology-star-3", True),
         ("People", "accounts:people", "users", user.oversees),
         ("Network", "network:list" if user.oversees else "network:find", "affiliate", True),
         ("Workers", "requests:workers", "server", user.oversees),

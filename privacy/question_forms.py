@@ -188,6 +188,7 @@ class QuestionForm(forms.Form):
     def __init__(self, *args: Any, table: TableSpec, undeclared: bool, **kwargs: Any) -> None:
         """Offer what the table's columns allow. `undeclared`: whether the promise releases values of text columns."""
         super().__init__(*args, **kwargs)
+        self.undeclared = undeclared
         columns = list(table.columns.values())
         numeric = [spec.name for spec in columns if spec.is_numeric]
         texts = [spec.name for spec in columns if spec.kind == Kind.TEXT and undeclared]

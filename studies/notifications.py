@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Notification, Role, User
@@ -17,7 +18,7 @@ MOST_TOLD = 20
 
 
 def page(study: Study) -> str:
-    return f"/studies/{study.pk}/"
+    return reverse("studies:study", args=[study.pk])
 
 
 def invited(study: Study) -> None:
@@ -51,7 +52,13 @@ def joint_failed(answer: JointAnswer) -> None:
 
 
 def _to_scientist(answer: JointAnswer, text: str, more: str = "") -> None:
-    notify([answer.scientist], text, about=Topic.ASKED, url=f"/studies/answers/{answer.pk}/", more=more)
+    notify(
+        [answer.scientist],
+        text,
+        about=Topic.ASKED,
+        url=reverse("studies:answer", args=[answer.pk]),
+        more=more,
+    )
 
 
 def _concerned(study: Study) -> list[User]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from accounts.models import User
 from common.errors import Conflict
@@ -11,9 +11,14 @@ from datasets.models import Dataset
 from datasets.queries import current_revision
 from network.models import Identity, Peer
 from privacy.declarations import specs_of
-from privacy.engine.language.schema import TableSpec
+from privacy.engine.language import sql
+from privacy.engine.language.display import EVERYTHING, Display
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.language.wire import decode
 from privacy.models import Budget
-from studies.models import Member, Participation, Study
+from privacy.presentation import words
+from studies.documents import read_study
+from studies.models import JointAnswer, Member, Participation, Study
 
 
 def own_member(study: Study) -> Member:
@@ -42,6 +47,18 @@ def invitations() -> QuerySet[Study]:
     mine = Member.objects.filter(study=OuterRef("pk"), url=settings.BASE_URL, state=Member.State.INVITED)
     found = Study.objects.filter(Exists(mine), ended_at=None)
     return found.select_related("founder").order_by("created_at")
+
+
+def listed(user: User) -> QuerySet[Study]:
+    """Return the studies that a person may see, with this portal's own state (`own_state`) and how many portals take
+    part (`taking_part`): first what waits for an owner's decision, last what has ended."""
+    own = Member.objects.filter(study=OuterRef("pk"), url=settings.BASE_URL).values("state")
+    joined = Count("members", filter=Q(members__state=Member.State.JOINED), distinct=True)
+    rows = Study.objects.filter(pk__in=Study.objects.visible_to(user).order_by().values("pk"))
+    rows = rows.select_related("founder").annotate(own_state=Subquery(own), taking_part=joined)
+    waits = When(ended_at=None, own_state=Member.State.INVITED, then=Value(0))
+    place = Case(waits, When(ended_at=None, then=Value(1)), default=Value(2), output_field=IntegerField())
+    return rows.order_by(place, "-created_at")
 
 
 def could_join(user: User) -> QuerySet[Dataset]:
@@ -116,3 +133,23 @@ def h_for(others: int, portals: int) -> int:
 
 def _plain(name: str) -> str:
     return " ".join(name.casefold().split())
+
+
+def question_of(answer: JointAnswer) -> str:
+    """Return a joint question in words."""
+    return words.say(decode(answer.query), read_study(answer.study.document).table)
+
+
+def display_of(answer: JointAnswer) -> Display:
+    """Return what is shown of a joint answer according to the SQL by which it was asked."""
+    table = read_study(answer.study.document).table
+    try:
+        return sql.read(answer.sql, {table.name: table}).display if answer.sql else EVERYTHING
+    except QueryRefused:
+        return EVERYTHING  # asked when other SQL was supported
+
+
+def unseen(user: User) -> QuerySet[JointAnswer]:
+    """Return a scientist's released joint answers that they have not opened yet, oldest first."""
+    found = JointAnswer.objects.filter(scientist=user, state=JointAnswer.State.RELEASED, seen_at=None)
+    return found.select_related("study").order_by("ended_at")

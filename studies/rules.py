@@ -122,6 +122,12 @@ def may_stop(user: User, answer: JointAnswer) -> str | None:
     return is_active(user)
 
 
+def may_have_receipt(user: User, answer: JointAnswer) -> str | None:
+    """Whoever may read a joint answer may have its receipt, which holds nothing else."""
+    seen = JointAnswer.objects.visible_to(user).filter(pk=answer.pk).exists()
+    return None if seen else "Only those who may read an answer can have its receipt."
+
+
 def still_fits(participation: Participation) -> str | None:
     """Why a dataset's published revision no longer fits the study that it takes part in."""
     study = documents.read_study(participation.study.document).table

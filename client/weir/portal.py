@@ -25,6 +25,7 @@ from weir.transport import Transport
 
 if TYPE_CHECKING:
     from weir.network import Network
+    from weir.studies import Studies
 
 
 class Answers:
@@ -93,6 +94,13 @@ class Portal:
 
             self._network = Network(self.transport, quiet=self._quiet)
         return self._network
+
+    @property
+    def studies(self) -> Studies:
+        """Studies over the datasets of several portals, and your joint answers: `portal.studies["wages-north"]`."""
+        from weir.studies import Studies  # noqa: PLC0415 -- few need it
+
+        return Studies(self.transport, quiet=self._quiet)
 
     def _request(self, found: Mapping[str, Any]) -> CodeRequest:
         return CodeRequest(self.transport, found, quiet=self._quiet)

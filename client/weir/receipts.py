@@ -26,13 +26,16 @@ MOST_PARTS = 20_000
 FIELDS = {"format", "kind", "entries", "checkpoint", "document", "document_salt"}
 KINDS: Mapping[str, tuple[str, ...]] = {
     "answer": ("answer.released", "budget.commit"),
+    "joint_answer": ("joint.released",),
     "charge": ("budget.commit",),
     "release": ("release.recorded",),
     "entry": ("",),
 }
 """The actions of the entries that a receipt of each kind has, in this order; "" for any."""
-DOCUMENTS = ("answer", "release")
+DOCUMENTS = ("answer", "joint_answer", "release")
 """Kinds with a document. Its field of the same name is the id of what the first entry is about."""
+FIGURES = ("answer", "joint_answer")
+"""Kinds whose document has figures in `result`."""
 FACTS = ("action", "at", "object_id", "dataset_id", "person_id")
 
 
@@ -192,7 +195,7 @@ def compared(receipts: Sequence[Receipt], files: Sequence[Path | str]) -> Iterat
         yield fails("The files are not compared: no receipt holds.")
         return
     named = {digest: name for each in receipts for digest, name in each.files.items()}
-    answers = (_of_document(each) for each in receipts if each.kind == "answer" and each.document)
+    answers = (_of_document(each) for each in receipts if each.kind in FIGURES and each.document)
     results = set(map(_result, answers)) - {None}
     for path in map(Path, files):
         file, name = shown(path.name), named.get(_digest(path))
@@ -268,7 +271,7 @@ def _document(receipt: Receipt, facts: Mapping[str, Any]) -> Iterator[Check]:
     is_about = _of_document(receipt).get(receipt.kind) == facts["object_id"]
     yield Check(
         is_about,
-        f"The document is {'' if is_about else 'not '}about the {receipt.kind} that the entry names.",
+        f"The document is {'' if is_about else 'not '}about the {receipt.kind.replace('_', ' ')} that the entry names.",
     )
 
 

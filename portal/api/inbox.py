@@ -27,6 +27,7 @@ ADDRESSES = {
     "output_changes": ("releases", "release"),
     "released": ("releases", "release"),
     "answer": ("answers", "answer"),
+    "joint_answer": ("joint-answers", "joint_answer"),
     "run": ("requests", "request"),
     "expired": ("requests", "request"),
     "draft": ("requests", "request"),

@@ -12,7 +12,7 @@ from common.errors import Refused
 from privacy.engine.figures import BIN, UP_TO
 from privacy.engine.language.display import EVERYTHING, Display, lines_of
 from privacy.engine.language.expressions import Column
-from privacy.engine.language.query import Distribution, Histogram
+from privacy.engine.language.query import Distribution, Histogram, Query
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.plan import joint
@@ -28,25 +28,43 @@ LEDGER_COLUMNS = (
 
 
 def answer_csv(answer: Answer, display: Display = EVERYTHING) -> str:
-    """Return what is shown of an answer as CSV, one row per group.
+    """Return what is shown of an answer as CSV, one row per group: see `figures_csv`."""
+    # The cap on rows per person is on every line, because a figure is not over all rows.
+    rows = (answer.record or {}).get("rows_per_person")
+    has_names = any(name in {UP_TO, *BIN} for name in (answer.result or {}).get("by", ()))
+    query = decode(answer.query) if has_names else None
+    is_fit = answer.kind == Answer.Kind.FIT  # weights have no intervals
+    return figures_csv(answer.result or EMPTY, query, display, rows=rows, with_intervals=not is_fit)
+
+
+EMPTY: Mapping[str, Any] = {"by": [], "lines": []}
+
+
+def figures_csv(
+    result: Mapping[str, Any],
+    query: Query | None,
+    display: Display = EVERYTHING,
+    *,
+    rows: int | None = None,
+    with_intervals: bool = True,
+) -> str:
+    """Return what is shown of a result as CSV, one row per group.
 
     Each figure has its value, half of its 95 % interval, and half of the interval that holds for all groups together;
-    where an interval is not symmetric, its two ends. Cells are empty where the figure was lost in noise.
+    where an interval is not symmetric, its two ends. Cells are empty where the figure was lost in noise. `query` names
+    the bins; `rows`: how many of a person count at most, if that is to be on each line.
     """
-    result = answer.result or {"by": [], "lines": []}
     figures = [figure for line in result["lines"] for figure in line["figures"]]
     uneven = {figure["name"] for figure in figures if has_ends(figure)}
     factor = joint.factor_of(result)
     even: tuple[str, ...] = ("half_width_95", "half_width_95_joint") if factor else ("half_width_95",)
-    if answer.kind == Answer.Kind.FIT:  # weights have no intervals
+    if not with_intervals:
         even = ()
     parts = {
         name: ("low_95", "high_95") if name in uneven else even
         for name in dict.fromkeys(figure["name"] for figure in figures)
     }
-    # The cap on rows per person is on every line, because a figure is not over all rows.
-    rows = (answer.record or {}).get("rows_per_person")
-    keys = [_key_name(name, answer) for name in result["by"]]
+    keys = [_key_name(name, query) for name in result["by"]]
     head = [*keys, *(column for name in parts for column in _named(name, parts[name]))]
     shown = lines_of(display, result["by"], result["lines"])
     lines = _answer_rows(shown, parts, factor)
@@ -55,11 +73,10 @@ def answer_csv(answer: Answer, display: Display = EVERYTHING) -> str:
     return spreadsheets.lines([head, *lines])
 
 
-def _key_name(name: str, answer: Answer) -> str:
+def _key_name(name: str, query: Query | None) -> str:
     """Return the heading of a group column; the ends of bins are named after what is in the bins."""
-    if name not in {UP_TO, *BIN}:
+    if name not in {UP_TO, *BIN} or query is None:
         return name
-    query = decode(answer.query)
     measure, plain = query.measure, name.replace(" ", "_")
     if name in query.by or not isinstance(measure, Distribution | Histogram):
         return name

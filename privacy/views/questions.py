@@ -1,7 +1,7 @@
 """The page on which a question is written, priced and asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -19,28 +19,25 @@ from common.pages import show
 from privacy import queries, rules
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql_text
-from privacy.engine.language.display import EVERYTHING, Display
+from privacy.engine.language.display import EVERYTHING
 from privacy.engine.language.query import Count, CountSubjects, PersonQuantiles, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
-from privacy.engine.language.sql import Statement
 from privacy.engine.language.wire import canonical, decode
 from privacy.engine.measure.contributions import CAP
 from privacy.models import Answer, Budget
-from privacy.presentation import suggestions, words
-from privacy.presentation.query_form import OPERATORS, Line, fields_of, query_of
+from privacy.presentation import words
+from privacy.presentation.query_form import OPERATORS, Line, fields_of
 from privacy.question_forms import (
     EPSILON,
     ERROR,
     FORM,
-    LISTS,
     MAX_LINES,
-    NEEDS,
     SHARE,
     SQL,
     TEXT_LIMIT,
     QuestionForm,
-    lines_of,
 )
+from privacy.question_reading import Reading, table_of
 from privacy.services import guides, questions
 from privacy.views import price_panel
 from privacy.views.question_links import carried, meant_by, read, shows
@@ -53,28 +50,18 @@ NO_FIELDS = "The form has no fields for this question. Ask it again with the API
 LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
 
 
-@dataclass(slots=True)
-class Asked:
+@dataclass(slots=True, kw_only=True)
+class Asked(Reading):
     """A question as far as it can be parsed: the form, and a quote or the reason why there is none."""
 
-    form: QuestionForm
-    table: TableSpec
     declared: questions.Declarations
-    lines: list[Line] = field(default_factory=list)
-    query: Query | None = None
-    display: Display = EVERYTHING
-    """What is shown of the answer, as the SQL says."""
     quote: questions.Quote | None = None
-    refusal: str = ""
     note: str = ""
-    undeclared: bool = False
-    """Whether values of text columns are released, so that the form offers to count people by them."""
-    changed: bool = False
-    """Whether a proposal was applied, so that neither side shows the question yet."""
 
     @property
-    def source(self) -> str:
-        return SQL if self.form.data.get("source") == SQL else FORM
+    def undeclared(self) -> bool:
+        """Whether values of text columns are released, so that the form offers to count people by them."""
+        return self.form.undeclared
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -118,7 +105,7 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
         return _page(request, budget, asked, status=409)
     # One key a page and price: a double click asks once, and going back to ask something else asks that.
     key = uuid5(asked.form.cleaned_data.get("key") or uuid4(), agreed)
-    text = str(asked.form.cleaned_data.get("sql") or "") if asked.source == SQL else _sql(quote)
+    text = asked.text_of(quote.query)
     try:
         meant = _meant(asked)
         answer = questions.ask(budget, quote, key=key, by=request.user, text=text, meant=meant)
@@ -254,74 +241,17 @@ def _line_data(lines: list[Line]) -> dict[str, str]:
 
 def _read(budget: Budget, data: Mapping[str, Any], declared: questions.Declarations) -> Asked:
     """Parse and price the question; what cannot be parsed or is refused becomes `refusal`."""
-    tables = declared.specs
-    named = str(data.get("table", ""))
-    table = tables[named] if named in tables else next(iter(tables.values()))
-    undeclared = bool(budget.promise.threshold_delta)
-    form = QuestionForm(data, table=table, undeclared=undeclared)
-    asked = Asked(form, table, declared, lines_of(data), undeclared=undeclared)
-    if not asked.form.is_valid():
-        name, errors = next(iter(asked.form.errors.items()))
-        asked.refusal = f"{asked.form.fields[name].label or name}: {errors[0]}"
-        return asked
-    try:
-        said = _said(budget, asked, declared)
-        asked.query, asked.display = said.query, said.display
-        asked.table = tables[asked.query.table]
-        if proposal := data.get("apply"):
-            asked.query = suggestions.applied(str(proposal), asked.query, asked.table)
-            asked.changed = True
-        price = asked.form.price(in_points=words.is_of_rank(asked.query))
-        asked.quote = questions.priced(budget, asked.query, declared, **price)
-    except (Refused, QueryRefused) as refused:
-        asked.refusal = str(refused)
-    return _in_step(asked, data)
-
-
-def _said(budget: Budget, asked: Asked, declared: questions.Declarations) -> Statement:
-    if asked.source == SQL:
-        text = str(asked.form.cleaned_data.get("sql") or "")
-        if not text.strip():
-            raise QueryRefused("Write a SELECT statement, or use the form.")
-        return questions.read_sql(budget, text, declared)
-    return Statement(query_of(asked.form.cleaned_data, asked.lines, asked.table))
-
-
-def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
-    """Make both sides show the same question, and all ways to fix the price the same price."""
-    if asked.query is None:
-        return asked
-    values = {**_plain(data), **_other_price(asked)}
-    lines, found = asked.lines, _fields_that_hold(asked.query, asked)
-    if asked.source == FORM or asked.changed:
-        values["sql"] = sql_text.write(asked.query, asked.table, asked.display)
-    if asked.changed and not (found if asked.source == FORM else values["sql"]):
-        values["source"] = SQL if asked.source == FORM else FORM
-    if found and (asked.source == SQL or asked.changed):
-        fields, lines = found
-        blank = dict.fromkeys(NEEDS)
-        values |= {**blank, **fields}
-    form = QuestionForm(values, table=asked.table, undeclared=asked.undeclared)
-    form.full_clean()
-    return replace(asked, form=form, lines=lines)
-
-
-def _fields_that_hold(query: Query, asked: Asked) -> tuple[dict[str, Any], list[Line]] | None:
-    """Return the form's fields for a query, or None if the form would refuse one of them: then only SQL can express
-    it."""
-    found = fields_of(query, asked.table)
-    if found is None:
-        return None
-    fields = {name: value for name, value in found[0].items() if value is not None}
-    form = QuestionForm({**fields, "source": FORM}, table=asked.table, undeclared=asked.undeclared)
-    return found if form.is_valid() else None
-
-
-def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the form's own values from a POST, lists as lists."""
-    lists = getattr(data, "getlist", None)
-    several = {name: lists(name) if lists else data.get(name, []) for name in LISTS}
-    return {**{name: data.get(name) for name in QuestionForm.base_fields}, **several}
+    table = table_of(data, declared.specs)
+    form = QuestionForm(data, table=table, undeclared=bool(budget.promise.threshold_delta))
+    asked = Asked(form=form, table=table, declared=declared)
+    if asked.parse(data, declared.specs) and asked.query:
+        try:
+            price = asked.form.price(in_points=words.is_of_rank(asked.query))
+            asked.quote = questions.priced(budget, asked.query, declared, **price)
+        except (Refused, QueryRefused) as refused:
+            asked.refusal = str(refused)
+    asked.bring_in_step(data, _other_price(asked))
+    return asked
 
 
 def _other_price(asked: Asked) -> dict[str, str]:
@@ -336,10 +266,6 @@ def _other_price(asked: Asked) -> dict[str, str]:
         SHARE: words.sized(quote.offer.share * 100, up=True).replace(",", ""),
     }
     return {name: text for name, text in found.items() if name not in quote.asked}
-
-
-def _sql(quote: questions.Quote) -> str:
-    return sql_text.write(quote.query, quote.spec)
 
 
 # Showing
@@ -375,8 +301,6 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         "max_lines": MAX_LINES,
         "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),
         **price_panel.context(budget, asked),
-        "only_sql": asked.source == SQL
-        and asked.query is not None
-        and _fields_that_hold(asked.query, asked) is None,
-        "only_form": asked.source == FORM and asked.query is not None and not asked.form.data.get("sql"),
+        "only_sql": asked.is_only_in_sql,
+        "only_form": asked.is_only_in_form,
     }

@@ -1,0 +1,1 @@
+"""Studies and joint answers in the REST API."""

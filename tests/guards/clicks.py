@@ -23,7 +23,7 @@ from privacy.views import price_panel
 from requests_app import services as lane
 from requests_app.models import CodeEnvironment, Comment, Pause, Version
 from tests import make
-from tests.guards import code_clicks, network_clicks, owner_clicks
+from tests.guards import code_clicks, network_clicks, owner_clicks, study_clicks
 from tests.guards.click import Click
 from tests.guards.everything import Cast, fresh
 from tests.makers import code as coded
@@ -374,4 +374,12 @@ OTHER_WAYS: Clicks = {
     "privacy:decide by giving": lambda c: Click(c.person, c.top_up.pk, {"verdict": "grant"}),
 }
 """Other ways through the same addresses, by "address and what is different"."""
-CLICKS: Clicks = {**ACCOUNTS, **DATASETS, **REQUESTS, **ANSWERS, **network_clicks.NETWORK, **OTHER_WAYS}
+CLICKS: Clicks = {
+    **ACCOUNTS,
+    **DATASETS,
+    **REQUESTS,
+    **ANSWERS,
+    **network_clicks.NETWORK,
+    **study_clicks.STUDIES,
+    **OTHER_WAYS,
+}

@@ -22,6 +22,7 @@ KINDS = {
     "peers": "Peer", "portals": "Peer",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
     "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "trials": "CodeTrial",
+    "studies": "Study", "joint-answers": "JointAnswer",
     "code-trials": "CodeTrial", "uploads": "Upload", "versions": "Version", "workers": "Worker",
 }  # fmt: skip
 """What a page is about, by the word before the id in its address, or by two if one does not tell."""

@@ -75,6 +75,9 @@ ASKS = {
     "requests:revoke",
     "requests:undrain",
     "requests:verdict",
+    "studies:found",
+    "studies:join",
+    "studies:rely",
 }
 """Steps that let something out, give or take power, or take something out of use."""
 
@@ -184,6 +187,12 @@ ORDINARY = {
     "requests:try_on_mock": READS,
     "requests:unresolve": NOTES,
     "requests:withdraw": GIVES_UP,
+    "studies:ask": WITHIN,
+    "studies:decline": "takes part in nothing, and can be changed",
+    "studies:end": "ends what only takes: it must not wait for a password",
+    "studies:leave": GIVES_UP,
+    "studies:price": READS,
+    "studies:stop": GIVES_UP,
 }
 """Addresses that change something and ask nothing, each with the reason."""
 

@@ -18,9 +18,9 @@ from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
-from tests.guards import network_clicks
+from tests.guards import network_clicks, study_clicks
 from tests.guards.pages import KINDS
-from tests.makers import catalogues, learned
+from tests.makers import catalogues, learned, studies
 from tests.makers import code as coded
 from tests.makers import network as connected
 from tests.makers import privacy as shares
@@ -99,6 +99,10 @@ def _of_the_network(dataset: Dataset, owner: User) -> UUID:
     )
     network_clicks.admission(make.admin(), dataset, peer, f"{MARK} Guest")
     network_clicks.asked_elsewhere(owner, peer, f"{MARK} there")
+    invited = studies.invited(
+        peer, title=f"{MARK} study"
+    )  # nobody has joined it, so scientists do not see it
+    study_clicks.joint_answer(invited, make.scientist(name=f"{MARK} Scientist"))
     return peer.pk
 
 
