@@ -1,11 +1,9 @@
 """What owners and scientists send from the pages of studies."""
 
 from collections.abc import Callable
-from uuid import uuid4
 
-from accounts.models import User
 from network.models import Peer
-from studies.models import JointAnswer, Study
+from studies.models import Study
 from tests import make
 from tests.guards.click import Click
 from tests.guards.everything import Cast
@@ -41,24 +39,9 @@ def _asking(data: dict[str, str], *, done: int) -> Click:
     return Click(make.scientist(), _founded().pk, data, done=frozenset({done}))
 
 
-def joint_answer(study: Study, by: User) -> JointAnswer:
-    """An answer that portals still work on."""
-    return JointAnswer.objects.create(
-        study=study,
-        scientist=by,
-        key=uuid4(),
-        query={"table": "wages", "measure": {"kind": "count"}},
-        query_sha256="0" * 64,
-        share=2**30,
-        plan="{}",
-        plan_sha256=uuid4().hex * 2,
-        expires_at=study.created_at,
-    )
-
-
 def _stopped() -> Click:
     person = make.scientist()
-    return Click(person, joint_answer(_founded(), person).pk)
+    return Click(person, makers.joint_answer(_founded(), person).pk)
 
 
 STUDIES: dict[str, Callable[[Cast], Click]] = {

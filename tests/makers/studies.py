@@ -6,13 +6,14 @@ from uuid import uuid4
 
 from django.conf import settings
 
+from accounts.models import User
 from datasets.models import Dataset
 from network.models import Identity, Peer
 from network.services import own
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from studies import documents, words
 from studies.documents import StudyDocument
-from studies.models import Participation, Study
+from studies.models import JointAnswer, Participation, Study
 from studies.services import consents, members, participations, studies
 from tests.makers import accounts, datasets, network, privacy
 
@@ -113,4 +114,19 @@ def take_part(
     text = consents.consent_text(study, dataset, relies_on)
     return participations.join(
         study, dataset, "wages", MAPPING, relies_on, by=dataset.owner, agreed_text=text
+    )
+
+
+def joint_answer(study: Study, by: User) -> JointAnswer:
+    """An answer that portals still work on."""
+    return JointAnswer.objects.create(
+        study=study,
+        scientist=by,
+        key=uuid4(),
+        query={"table": "wages", "measure": {"kind": "count"}},
+        query_sha256="0" * 64,
+        share=2**30,
+        plan="{}",
+        plan_sha256=uuid4().hex * 2,
+        expires_at=study.created_at,
     )

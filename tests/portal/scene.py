@@ -14,6 +14,7 @@ from accounts.services import tokens
 from datasets import services as datasets
 from datasets.models import Dataset, Upload
 from datasets.services import inspection
+from network.models import Peer
 from privacy import services as privacy
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.execution import lifecycle
@@ -23,7 +24,7 @@ from requests_app.models import Version
 from tests import make
 from tests.client import bridge
 from tests.guards.pages import KINDS, NAMED_BY
-from tests.makers import catalogues
+from tests.makers import catalogues, studies
 from tests.makers import code as coded
 from tests.makers import mocks as drawn
 from tests.makers import network as connected
@@ -63,6 +64,7 @@ def build(rows: pa.Table | None = None, *, answered: bool = True) -> Scene:
     catalogues.remote_dataset()
     make.access_request(make.dataset(owner=owner, discoverable=True), scientist)
     _people(cast)
+    _study(data, scientist)
     return Scene(cast, ids_by_word())
 
 
@@ -154,6 +156,12 @@ def _people(cast) -> None:
     connected.set_up(by=cast["admin"])
     connected.peer("active", by=cast["admin"])
     connected.peer("waiting", url="https://c.example.org")
+
+
+def _study(data, scientist) -> None:
+    """A study with a portal that does not answer, in which a joint answer waits for it."""
+    study = studies.study(Peer.objects.active().earliest("created_at"), dataset=data, columns=("region", "wage"))
+    studies.joint_answer(study, scientist)
 
 
 def ids_by_word() -> dict[str, list[str]]:
