@@ -201,9 +201,11 @@ def _catch_up(promise: Promise, last: int) -> None:
     """Recover from a database restored to before `last`, the newest line in the per-person ledger.
 
     New lines are numbered beyond it, and no answer is called complete any more, because people may have reached their
-    limit through charges that the database no longer has.
+    limit through charges that the database no longer has. A line that was kept since may have got the number of one
+    that is lost.
     """
     lines = LedgerLine.objects.filter(kind=LedgerLine.Kind.COMMIT, budget__promise=promise)
+    lines = lines.exclude(purpose__has_key=budget_ledger.KEPT)
     if not last or lines.filter(pk=last).exists():
         return
     with transaction.atomic(), connection.cursor() as cursor:

@@ -6,11 +6,12 @@ transaction of its own: when it returns, what it wrote can no longer be rolled b
 charge that a later error undoes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from types import MappingProxyType
 from uuid import UUID
 
 import numpy as np
@@ -31,6 +32,8 @@ from privacy.shares import of_budget, percent
 
 BEING_COMPUTED = "An answer is being computed. Try again in a moment."
 RESERVED_JOINTLY = "Part of this budget is reserved for a joint question. Try again when it has ended."
+KEPT = "kept"
+"""In the purpose of a line that made a charge final of which nobody was charged."""
 CANNOT_SHRINK = "A budget that has been used cannot be made smaller. Close it instead."
 
 
@@ -172,13 +175,14 @@ def _use_threshold(budget: Budget, promise: Promise) -> None:
     budget.save(update_fields=["thresholds_used"])
 
 
-def commit(line: LedgerLine, *, by: User, at: datetime | None = None) -> LedgerLine:
+def commit(line: LedgerLine, *, by: User, at: datetime | None = None, kept: bool = False) -> LedgerLine:
     """Make a reservation final, before any row is read. Raises Conflict when it is already settled.
 
-    `at`: what the log calls its time, now if None.
+    `at`: what the log calls its time, now if None. `kept`: nobody is charged for this line, because a line that was
+    lost may have charged them.
     """
     with _durably():
-        return _settle(line, LedgerLine.Kind.COMMIT, by=by, at=at)
+        return _settle(line, LedgerLine.Kind.COMMIT, by=by, at=at, purpose={KEPT: True} if kept else {})
 
 
 def void(line: LedgerLine, *, by: User) -> LedgerLine:
@@ -277,7 +281,14 @@ def rests_on_constants(budget: Budget, *also: Charge) -> bool:
     return int(total) + sum(each.units for each in also) > CAP
 
 
-def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User, at: datetime | None = None) -> LedgerLine:
+def _settle(
+    line: LedgerLine,
+    kind: LedgerLine.Kind,
+    *,
+    by: User,
+    at: datetime | None = None,
+    purpose: Mapping[str, object] = MappingProxyType({}),
+) -> LedgerLine:
     locked = Budget.objects.select_for_update().get(pk=line.budget_id)
     if LedgerLine.objects.filter(settles=line).exists():
         raise Conflict("This reservation has been settled already.")
@@ -294,6 +305,7 @@ def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User, at: datetime |
         generation=locked.generation,
         cells=line.cells,
         settles=line,
+        purpose=dict(purpose),
     )
     _record(f"budget.{kind}", settled, by=by, of=line, at=at)
     return settled

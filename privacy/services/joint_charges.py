@@ -93,4 +93,4 @@ def keep(line: LedgerLine, *, by: User) -> LedgerLine:
     """
     if not line.is_joint:
         raise Refused(NOT_JOINT)
-    return budget_ledger.commit(line, by=by)
+    return budget_ledger.commit(line, by=by, kept=True)

@@ -116,15 +116,16 @@ def _work(leg: Leg) -> LegWork:
 def _ask_witnesses() -> None:
     """Before the first leg after a start, and daily, ask other portals for the largest log of ours that they signed.
 
-    A portal that was restored would otherwise not know yet what it has charged. Raises Refused if it is so.
+    A portal that was restored would otherwise not know yet what it has charged. If none answers, they are asked again
+    before the next leg. Raises Refused if part of the log is missing.
     """
     now = time.monotonic()
     if _Asked.at is None or now - _Asked.at > ASKED_EVERY:
         for peer in Peer.objects.reachable().order_by("?")[:MOST_ASKED]:
             try:
                 witnesses.compare(peer)
+                _Asked.at = now
             except Refused as silent:
                 logger.info("witness_silent", extra={"peer": str(peer.pk), "why": str(silent)})
-        _Asked.at = now
     if own_log.missing():
         raise Refused(MISSING)

@@ -276,12 +276,17 @@ def why_not(leg: Leg) -> str:
 
 
 def _send(leg: Leg) -> Sent:
-    """Return the stored vector. Its key is gone from the disk, and the log says that it is sent, before it is."""
+    """Return the stored vector. Its key is gone from the disk, and the log says that it is sent, before it is.
+
+    Raises Refused if it would be sent for the first time, and must not be computed any more.
+    """
     keys.forget(leg.plan_sha256)
     with transaction.atomic():
         rows.locked(leg)
         sent = Entry.objects.filter(action="leg.sent", object_type="leg", object_id=str(leg.pk))
         if not sent.exists():
+            if why := why_not(leg):
+                raise Refused(f"This part was charged, and must not be sent any more. {why}")
             leg_states.record(leg, "leg.sent", by=leg.budget.scientist)
     vector = bytes(leg.vector or b"")
     plan = plans.read_plan(leg.plan)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.rules import is_active
 from common.errors import Refused
 from common.locks import if_free
 from network.calls import Unreachable
@@ -38,8 +39,8 @@ def advance(pk: UUID) -> float | None:
         if not is_free:
             return None
         answer = JointAnswer.objects.select_related("study", "scientist").get(pk=pk)
-        if answer.state in JointAnswer.OPEN and answer.expires_at <= timezone.now():
-            _fail(answer, _not_in_time(answer))
+        if answer.state in JointAnswer.OPEN and (why := _why_not(answer)):
+            _fail(answer, why)
         if answer.state == State.PREPARING:
             _prepare(answer)
         if answer.state == State.COLLECTING:
@@ -174,6 +175,13 @@ def _pause(answer: JointAnswer) -> float | None:
 
 def _fail(answer: JointAnswer, why: str) -> None:
     answer_states.close(answer, State.FAILED, why, by=User.objects.system())
+
+
+def _why_not(answer: JointAnswer) -> str:
+    """Return why an open answer is not led on, or an empty string."""
+    if answer.expires_at <= timezone.now():
+        return _not_in_time(answer)
+    return is_active(answer.scientist) or ""
 
 
 def _not_in_time(answer: JointAnswer) -> str:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Notification
+from accounts.models import Notification, User
 from audit import documents
 from audit.models import Entry
 from common import locks
@@ -300,6 +300,14 @@ def test_an_answer_expires_and_says_who_was_late(scene):
         True,
         True,
     )
+
+
+def test_nothing_is_asked_for_somebody_who_was_suspended_meanwhile(scene):
+    answer = scene.ask()
+    User.objects.filter(pk=scene.scientist.pk).update(state=User.State.SUSPENDED, is_active=False)
+    assert (lead(answer).state, "not active" in answer.reason) == (State.FAILED, True)
+    assert not any(each.prepared for each in scene.players)
+    assert not Leg.objects.exists()
 
 
 def test_one_pass_at_a_time_and_what_died_is_taken_up(scene):

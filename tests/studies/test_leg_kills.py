@@ -25,6 +25,7 @@ from studies.models import Leg
 from studies.services import leg_states, leg_work, legs
 from tests import make
 from tests.makers import studies as makers
+from tests.studies.asked import computed
 from tests.studies.players import Asker
 
 
@@ -274,6 +275,22 @@ def test_nobody_is_charged_twice_for_a_leg_that_was_restored_before_it_was_sent(
     leg = leg_of(asker)
     assert (leg.state in {"voided", "lost"}, leg.vector) == (True, None)
     assert charged(leg) == before
+
+
+def test_a_kept_charge_does_not_hide_that_charges_are_missing(asker, client):
+    """After a restore, the charge that is kept gets the number of the one that was lost."""
+    restored_to_reserved(asker, client, sent=True)
+    promise = leg_of(asker).budget.promise
+    with closing(SubjectLedger(opening.folder_of(promise))) as ledger:
+        last = ledger.last_line()
+    with connection.cursor() as cursor:  # numbers are restored as well
+        cursor.execute("SELECT setval(pg_get_serial_sequence('privacy_ledgerline', 'id'), %s)", [last - 1])
+    assert asker.collect(client).status == 410
+    assert leg_of(asker).line.settled_by.pk == last
+    later = computed(client, Asker(asker.portal, asker.study, asker.remote_id, asker.partners))
+    assert (later.state, later.vector) == ("voided", None)
+    promise.refresh_from_db()
+    assert promise.incomplete_since is not None
 
 
 def test_a_leg_cannot_be_begun_twice(asker, client):

@@ -11,10 +11,10 @@ from datasets.models import Grant
 from network.documents import canonical
 from network.models import Peer
 from privacy.engine.language.query import KeyCounts, Query
-from privacy.models import Budget, LedgerLine
+from privacy.models import Budget, LedgerLine, Promise
 from studies import keys, plans
 from studies.models import Leg
-from studies.services import leg_work, legs
+from studies.services import leg_work, legs, standings
 from tests import make
 from tests.studies.asked import asks, leg_of
 from tests.studies.players import Asker
@@ -105,6 +105,13 @@ def test_nobody_without_a_grant_and_a_budget_is_answered(client, study, guest, d
     Budget.objects.filter(scientist=guest).update(closed_at=None, extended=True)
     assert "extended" in asks(study, guest).prepare(client).document["detail"]
     Budget.objects.filter(scientist=guest).update(extended=False)
+    Promise.objects.update(incomplete_since=timezone.now())
+    assert (
+        "leave people out"
+        in standings.for_peer(Peer.objects.get(url=study.portals[0].url), study.pk, guest.remote_id).trouble
+    )
+    assert "leave people out" in asks(study, guest).prepare(client).document["detail"]
+    Promise.objects.update(incomplete_since=None)
     Grant.objects.filter(user=guest).update(revoked_at=timezone.now(), revoked_by=dataset.owner)
     assert asks(study, guest).prepare(client).status == 400
     assert not LedgerLine.objects.exists()

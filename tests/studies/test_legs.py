@@ -191,6 +191,23 @@ def test_h_that_became_smaller_gives_the_leg_back(client, portals, dataset):
     assert "counts on fewer portals" in heard.document["detail"]
 
 
+def test_a_part_that_was_not_sent_yet_stays_here_when_fewer_portals_count(client, portals, dataset):
+    study = with_portals(portals, dataset, "Hospital C", relies_on=[1])
+    guest = admitted(study, dataset)
+    asker, sent = asks(study, guest), asks(study, guest)
+    for each in (asker, sent):
+        leg = computed(client, each)
+        assert leg.h == 2
+        Leg.objects.filter(pk=leg.pk).update(visible_at=timezone.now())
+    before = sent.collect(client)
+    assert before.status == 200
+    Peer.objects.filter(url=study.portals[1].url).update(recovered_at=timezone.now())
+    heard = asker.collect(client)
+    assert heard.status == 400
+    assert "must not be sent any more" in heard.document["detail"]
+    assert sent.collect(client).document == before.document  # it is out already
+
+
 def test_witnesses_are_asked_before_the_first_leg_and_daily(client, study, guest, monkeypatch):
     def asked():
         leg_work._ask_witnesses()
@@ -201,6 +218,11 @@ def test_witnesses_are_asked_before_the_first_leg_and_daily(client, study, guest
     assert asked() == 1
     monkeypatch.setattr(leg_work._Asked, "at", time.monotonic() - leg_work.ASKED_EVERY - 1)
     assert asked() == 2
+    monkeypatch.setattr(leg_work._Asked, "at", None)
+    monkeypatch.setattr(study.portals[1], "answers", {})
+    monkeypatch.setattr(study.portals[0], "answers", {})
+    asked()
+    assert leg_work._Asked.at is None  # nobody has answered: they are asked again
 
 
 def test_replaced_data_are_another_question(client, study, guest, dataset):
