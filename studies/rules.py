@@ -11,8 +11,6 @@ from privacy import rules as privacy_rules
 from studies import documents, mapping, queries
 from studies.models import JointAnswer, Member, Participation, Study
 
-FEWEST = 2
-"""Portals of a joint question."""
 CHANGED = (
     "The dataset has changed and no longer fits the study. Its owner has to publish a revision that fits."
 )
@@ -71,7 +69,7 @@ def is_founder(user: User, study: Study) -> str | None:
 
 
 def has_enough_portals(user: User, study: Study) -> str | None:
-    if queries.joined(study).count() >= FEWEST:
+    if queries.joined(study).count() >= documents.FEWEST_PORTALS:
         return None
     return "Nothing can be asked yet: at least two portals have to take part."
 
@@ -106,11 +104,7 @@ def may_be_answered(person: User | None, study: Study) -> str | None:
     budget = queries.budget_at(person, found)
     if budget is None:
         return "The owner has not given you a budget for this dataset yet."
-    if why := privacy_rules.may_ask(person, budget):
-        return why
-    if budget.extended:
-        return "Your budget there is an extended one, and joint questions cannot be asked with those."
-    return still_fits(found)
+    return privacy_rules.may_ask_jointly(person, budget) or still_fits(found)
 
 
 def may_stop(user: User, answer: JointAnswer) -> str | None:
