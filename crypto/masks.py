@@ -74,8 +74,8 @@ def masked(  # noqa: PLR0913 -- what a mask is bound to, each named at the call
     """Return `vector` under the masks with all other portals. Shape (n,), as `vector`.
 
     `publics`: the keys of all portals by place, the own one among them. `input_sha256`: of what the round was given.
-    Call it once for a round: two vectors under one mask tell their difference. Raises ValueError for keys that are not
-    all different or not on the cards' terms, an own key at another place, and a key that gives no secret.
+    Call it once for a round: two vectors under one mask tell their difference. Raises ValueError for two keys
+    that are the same, a key in another spelling, an own key at another place, and a key that gives no secret.
     """
     _check(vector, private, place, publics, transcript, round_, input_sha256)
     own, total = X25519PrivateKey.from_private_bytes(private), vector.copy()

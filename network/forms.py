@@ -30,7 +30,7 @@ class DirectoryForm(forms.Form):
     """Whether this portal is a directory."""
 
     is_directory = forms.BooleanField(
-        label="Tell each of our portals which others we work with",
+        label="Show the portals that we work with to each other",
         required=False,
         help_text="Their names and addresses, not their datasets. The card of this portal says that it does so.",
     )

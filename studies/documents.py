@@ -24,6 +24,8 @@ from privacy.engine.language.schema import (
 )
 
 FEWEST_PORTALS, MOST_PORTALS = 2, 10
+"""Of a study, and of a question in it."""
+LONGEST_ADDRESS = 200
 MOST_COLUMNS, MOST_LABELS = 40, 200
 LONGEST_TITLE, LONGEST_PURPOSE, LONGEST_LABEL = 200, 2_000, 200
 MOST_BYTES = 100_000
@@ -113,8 +115,8 @@ def _read(text: str) -> StudyDocument:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes; use fewer or shorter categories")
     fields = Fields(read_canonical(text), FIELDS)
     fields.number("v", 1, 1)
-    portals = fields.many("portals", _address, FEWEST_PORTALS, MOST_PORTALS)
-    founder = _address(fields.take("founder", str))
+    portals = fields.many("portals", address_of, FEWEST_PORTALS, MOST_PORTALS)
+    founder = address_of(fields.take("founder", str))
     if list(portals) != sorted(set(portals)):
         raise ValueError("its portals are not in order, or one is there twice")
     if founder not in portals:
@@ -199,9 +201,10 @@ def _written(column: ColumnSpec) -> dict[str, Any]:
     }
 
 
-def _address(value: Any) -> str:
-    if not isinstance(value, str) or not cards.is_address(value) or len(value) > 200:
-        raise ValueError("one of its portals has no address of a portal")
+def address_of(value: Any) -> str:
+    """Read the address of a portal. Raises ValueError."""
+    if not isinstance(value, str) or len(value) > LONGEST_ADDRESS or not cards.is_address(value):
+        raise ValueError("it names a portal that has no address of one")
     return value
 
 

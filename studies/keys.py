@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.utils import timezone
-
 from crypto import masks
 from datasets import storage
 from studies.plans import HEX
@@ -20,7 +18,7 @@ FOLDER = "mask-keys"
 """Below the store. Backups leave it out (docs/deployment.md)."""
 NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 UNCLAIMED = timedelta(hours=1)
-"""Then the key of a plan that reserved nothing is deleted."""
+"""A key older than this, of a plan that no open leg has, is deleted."""
 
 
 class NoKey(Exception):
@@ -66,7 +64,7 @@ def forget(plan_sha256: str) -> None:
 
 
 def older(than: datetime) -> Iterator[str]:
-    """Yield the hashes of the plans whose keys were made before, and delete what was never written whole."""
+    """Yield the hashes of the plans whose keys were made before `than`; delete older files that are no whole key."""
     for path in sorted(storage.folder(FOLDER).iterdir()):
         with contextlib.suppress(FileNotFoundError):  # another worker has deleted it
             if path.stat().st_mtime >= than.timestamp():
@@ -75,11 +73,6 @@ def older(than: datetime) -> Iterator[str]:
                 yield path.stem
             else:
                 path.unlink()
-
-
-def unclaimed() -> datetime:
-    """Return before when a key was made that no leg uses, if no leg does now."""
-    return timezone.now() - UNCLAIMED
 
 
 def _path(plan_sha256: str) -> Path:

@@ -110,10 +110,7 @@ def _column(rows: Rows, source: ColumnSpec, plan: ColumnPlan, way: Way) -> Value
         if here is not None:
             valid[part] &= here
         numbers[part] = np.where(valid[part], given, empty)
-    for array in (
-        numbers,
-        valid,
-    ):  # as files of stored tables are: Numba compiles separately for read-only arrays
+    for array in (numbers, valid):  # as stored columns are: Numba compiles separately for others
         array.flags.writeable = False
     return Values(numbers, valid)
 

@@ -18,15 +18,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from crypto import masks
-from network import cards
 from network.documents import Fields, canonical, encoded, read_canonical
 from privacy.engine.language import wire
 from privacy.engine.language.query import MAX_CELLS, Query
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.measure.mechanisms import MAX_SIGMA, MIN_SIGMA
+from studies import documents
 
-FEWEST, MOST = 2, 10
-"""Portals of a plan."""
 MOST_SECONDS = 7 * 24 * 3600
 """From now to the expiry of a plan."""
 MOST_BYTES = 8_000_000
@@ -151,7 +149,7 @@ def _plan(text: str) -> Plan:
     fields.number("rounds", 1, 1)
     if fields.take("kind", str) != "query":
         raise ValueError("it is not about a question")
-    seats = fields.many("portals", _seat, FEWEST, MOST)
+    seats = fields.many("portals", _seat, documents.FEWEST_PORTALS, documents.MOST_PORTALS)
     urls = [seat.url for seat in seats]
     if urls != sorted(set(urls)):
         raise ValueError("its portals are not in order, or one is there twice")
@@ -163,8 +161,8 @@ def _plan(text: str) -> Plan:
     if cells * width * 8 > MOST_BYTES:
         raise ValueError(f"its vectors would have more than {MOST_BYTES:,} bytes")
     return Plan(
-        joint=_id(fields.take("joint", str)),
-        study=_id(fields.take("study", str)),
+        joint=documents.id_of(fields.take("joint", str)),
+        study=documents.id_of(fields.take("study", str)),
         study_sha256=_hash(fields.take("study_sha256", str)),
         query=query,
         clip=_clip(fields.take("clip", str)),
@@ -172,7 +170,7 @@ def _plan(text: str) -> Plan:
         width=width,
         share=fields.number("share", MIN_SIGMA, MAX_SIGMA),
         portals=seats,
-        coordinator=_address(fields.take("coordinator", str)),
+        coordinator=documents.address_of(fields.take("coordinator", str)),
         expires=fields.number("expires", 0, 2**40),
     )
 
@@ -307,20 +305,7 @@ def _seat(value: Any) -> Seat:
     key = fields.take("key", str)
     if not KEY_ID.fullmatch(key):
         raise ValueError("a portal has no id of a key")
-    return Seat(_address(fields.take("url", str)), key)
-
-
-def _address(value: str) -> str:
-    if len(value) > 200 or not cards.is_address(value):
-        raise ValueError("a portal has no address of a portal")
-    return value
-
-
-def _id(text: str) -> UUID:
-    found = UUID(text)
-    if str(found) != text:
-        raise ValueError("an id is not written as ids are")
-    return found
+    return Seat(documents.address_of(fields.take("url", str)), key)
 
 
 def _hash(text: str) -> str:

@@ -11,8 +11,6 @@ from privacy import rules as privacy_rules
 from studies import documents, mapping, queries
 from studies.models import JointAnswer, Member, Participation, Study
 
-FEWEST = 2
-"""Portals of a joint question."""
 CHANGED = (
     "The dataset has changed and no longer fits the study. Its owner has to publish a revision that fits."
 )
@@ -71,7 +69,7 @@ def is_founder(user: User, study: Study) -> str | None:
 
 
 def has_enough_portals(user: User, study: Study) -> str | None:
-    if queries.joined(study).count() >= FEWEST:
+    if queries.joined(study).count() >= documents.FEWEST_PORTALS:
         return None
     return "Nothing can be asked yet: at least two portals have to take part."
 

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from common.errors import Refused
-from network import cards
 from network.documents import Fields
 from privacy.engine.measure.contributions import CAP
 from studies import documents
@@ -136,7 +135,7 @@ def _stand(fields: Fields) -> Stand:
         public_size=size,
         trouble=fields.text("trouble", 0, LONGEST_TROUBLE),
         budget=None if budget is None else _allowance(Fields(budget, ("mu", "left", "delta", "noise_delta"))),
-        relies_on=fields.many("relies_on", _address, 0, documents.MOST_PORTALS),
+        relies_on=fields.many("relies_on", documents.address_of, 0, documents.MOST_PORTALS),
     )
 
 
@@ -156,12 +155,6 @@ def _allowance(fields: Fields) -> Allowance:
     if not (math.isfinite(mu) and mu > 0 and 0 < noise_delta <= delta < 1):
         raise ValueError("its budget has no size, or is not within a promise")
     return Allowance(mu=mu, left=fields.number("left", 0, CAP), delta=delta, noise_delta=noise_delta)
-
-
-def _address(value: Any) -> str:
-    if not isinstance(value, str) or not cards.is_address(value):
-        raise ValueError("it names a portal that has no address of one")
-    return value
 
 
 def _read(build: Callable[[], T]) -> T:

@@ -153,7 +153,7 @@ class StudySource:
 class Study(Thing):
     """A study. `study["wage"]` is a column of its table; questions about it go to all its portals.
 
-    q = study["wage"].clip(0, 60).mean(); q.price(error=0.5); q.release(error=0.5)
+    q = study["wage"].clip(0, 60).mean(); q.price(share=0.02); q.release(share=0.02)
     """
 
     path = "studies/"

@@ -42,7 +42,7 @@ class IdentityKey(BaseModel):
     sealed = models.BinaryField()
     since = models.DateTimeField()
     until = models.DateTimeField(null=True, blank=True)
-    """When it stops to count. None: it is the present key."""
+    """When it stops counting. None: it is the present key."""
     vouched_for_by = models.BinaryField(null=True, blank=True)
     """The public key that signed for this one: the key before it, or the recovery key. None for the first."""
     voucher = models.BinaryField(null=True, blank=True)

@@ -36,7 +36,7 @@ def named_to(peer: Peer) -> dict[str, Any]:
 
 
 def refresh(peer: Peer) -> None:
-    """Read which portals a directory names. What a portal named before it stopped to be one is forgotten.
+    """Read which portals a directory names. What a portal named before it stopped being one is forgotten.
 
     Raises Refused if it cannot be reached or read; then what it named before stays.
     """

@@ -59,6 +59,6 @@ def rotate(*, by: User) -> None:
 
 
 def recover(recovery_key: str, *, by: User) -> None:
-    """Replace a key that was lost or stolen, with the recovery key. The old key stops to count at once."""
+    """Replace a key that was lost or stolen, with the recovery key. The old key stops counting at once."""
     require(rules.may_manage, by)
     identity.recover(recovery_key, by=by)

@@ -20,11 +20,11 @@ DATASET = "smokers"
 PUBLIC_SIZE = 520
 """About how many people each hospital says that it has."""
 RECOVERY_KEY = "recovery-key.txt"
-STUDY = {
+WISH = {
     "purpose": "What giving up smoking does to weight, over three hospitals.",
     "outputs": "Group differences with their standard errors.",
 }
-
+"""What scientists ask for access for."""
 TABLE = "health"
 STUDY_NAME = "smokers"
 """Of the study over all three."""
@@ -100,7 +100,7 @@ def play(hospital: Hospital) -> None:
     promise = answers.promised(
         dataset, epsilon=6.0, public_size=PUBLIC_SIZE, constants=["sex", "race"], scientists=3
     )
-    data.give_access(dataset, hospital.scientist, **STUDY)
+    data.give_access(dataset, hospital.scientist, **WISH)
     answers.budgeted(promise, scientist)
     listings.change(dataset, by=owner, audience=Listing.Audience.EVERY)
 

@@ -6,8 +6,7 @@ does nothing.
 
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 
@@ -19,14 +18,13 @@ from network.models import Admission, AskedElsewhere, Peer, RemoteDataset
 from network.services import catalogue, elsewhere, guests, introductions, polling
 from network.services.elsewhere import Wish
 from portal.demo import answers, people
-from portal.demo.hospitals import DATASET, JOINT_COLUMNS, STUDY, STUDY_NAME, TABLE, Hospital
+from portal.demo.hospitals import DATASET, JOINT_COLUMNS, STUDY_NAME, TABLE, WISH, Hospital
 from studies import mapping, queries
 from studies.documents import read_study
 from studies.models import Member, Study
 from studies.services import consents, members, participations, studies
 
 Told = dict[str, Any]
-T = TypeVar("T")
 PATIENCE_SECONDS = 60
 
 
@@ -78,7 +76,7 @@ def ask(hospital: Hospital) -> Told:
         asked = AskedElsewhere.objects.filter(user=scientist, peer=remote.peer, dataset=remote.remote_id)
         if not asked.exists():
             offer = elsewhere.look(remote.peer, remote.remote_id, by=scientist)
-            wish = Wish(**STUDY, terms=offer.terms, agreed=True)
+            wish = Wish(**WISH, terms=offer.terms, agreed=True)
             elsewhere.ask(remote.peer, remote.remote_id, wish, by=scientist)
     return {"asked": AskedElsewhere.objects.filter(user=scientist).count()}
 
@@ -111,30 +109,25 @@ def found_study(hospital: Hospital) -> Told:
     """Found the study over the datasets of all portals, as the hospital's owner, and invite the others."""
     if not Study.objects.filter(name=STUDY_NAME).exists():
         dataset, peers = Dataset.objects.get(name=DATASET), list(Peer.objects.active())
-        found = partial(_of_study, dataset=dataset, portals=peers)
         urls = [peer.url for peer in peers]
-        found(
-            studies.found,
+        parts: dict[str, Any] = {
+            "name": STUDY_NAME,
+            "title": "Smokers in three hospitals, 1971–1982",
+            "purpose": "What giving up smoking does to weight, over the patients of three hospitals.",
+            "portals": peers,
+        }
+        drafted = studies.drafted(dataset, TABLE, JOINT_COLUMNS, **parts)
+        studies.found(
+            dataset,
+            TABLE,
+            JOINT_COLUMNS,
             by=people.find(hospital.owner),
             relies_on=urls,
-            agreed_text=consents.text_for(found(studies.drafted), dataset, urls),
+            agreed_text=consents.text_for(drafted, dataset, urls),
+            **parts,
         )
     members.tell()
     return {}
-
-
-def _of_study(act: Callable[..., T], *, dataset: Dataset, portals: list[Peer], **more: Any) -> T:
-    """Call a service with the parts of the study."""
-    return act(
-        dataset,
-        TABLE,
-        JOINT_COLUMNS,
-        name=STUDY_NAME,
-        title="Smokers in three hospitals, 1971–1982",
-        purpose="What giving up smoking does to weight, over the patients of three hospitals.",
-        portals=portals,
-        **more,
-    )
 
 
 def join_study(hospital: Hospital) -> Told:

@@ -269,10 +269,9 @@ def rests_on_constants(budget: Budget, *also: Charge) -> bool:
     disagree, so somebody may have been charged in two cells, neither of which is used up. Follows from public lines.
     """
     everywhere = np.packbits(np.ones(budget.promise.cells.size, dtype=np.bool_)).tobytes()
+    # A joint question charges all cells, so none is among these.
     lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
-    kept = lines.exclude(
-        settled_by__kind=LedgerLine.Kind.VOID
-    )  # a joint question charges all cells, so it is not here
+    kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
     tables = set(kept.order_by().values_list("answer__revision", "purpose__query__table").distinct())
     tables |= {(each.revision, each.table) for each in also if not each.cells.all()}
     if len(tables) < 2:

@@ -79,7 +79,7 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
 def void(line: LedgerLine, *, by: User) -> LedgerLine:
     """Give back what a round has reserved, once no worker can open the data for it. `line`: the reservation.
 
-    Raises Conflict when it is settled already, and Refused for a line of another question.
+    Raises Conflict when it is settled already, and Refused for a line that pays for no joint question.
     """
     if not line.is_joint:
         raise Refused(NOT_JOINT)
@@ -89,7 +89,7 @@ def void(line: LedgerLine, *, by: User) -> LedgerLine:
 def keep(line: LedgerLine, *, by: User) -> LedgerLine:
     """Make the charge of a round final without computing it: before a restore, its part may have been sent.
 
-    Raises Conflict when it is settled already, and Refused for a line of another question.
+    Raises Conflict when it is settled already, and Refused for a line that pays for no joint question.
     """
     if not line.is_joint:
         raise Refused(NOT_JOINT)

@@ -10,6 +10,7 @@ from network.documents import Fields
 from network.incoming import PeerRequest, reply, signed_call
 from network.services import guests
 from studies import plans
+from studies.documents import FEWEST_PORTALS, MOST_PORTALS
 from studies.services import legs
 from studies.services.legs import Busy, Sent
 
@@ -61,7 +62,7 @@ def _text(fields: Fields, name: str, longest: int) -> str:
 
 def _cards(fields: Fields) -> list[str]:
     try:
-        return list(fields.many("cards", _card, plans.FEWEST, plans.MOST))
+        return list(fields.many("cards", _card, FEWEST_PORTALS, MOST_PORTALS))
     except ValueError as bad:
         raise Refused(f"The call cannot be read: {bad}.") from bad
 

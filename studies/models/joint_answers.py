@@ -45,7 +45,7 @@ class JointAnswer(BaseModel):
     share = models.BigIntegerField()
     """The standard deviation of the noise that each portal adds, in units."""
     plan = models.TextField()
-    """The canonical JSON of the plan (studies.documents), the same for all portals."""
+    """The canonical JSON of the plan (studies.plans), the same for all portals."""
     plan_sha256 = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=12, choices=State, default=State.PREPARING)
     reason = models.CharField(max_length=1000, blank=True)

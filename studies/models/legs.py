@@ -23,6 +23,8 @@ class Leg(BaseModel):
         VOIDED = "voided", "Not computed: nothing was charged"
         LOST = "lost", "Lost: it was charged, and nothing was sent"
 
+    OPEN = (State.RESERVED, State.COMPUTING)
+
     coordinator = models.ForeignKey(Peer, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     """The portal of the scientist who asks. None: this one."""
     participation = models.ForeignKey(Participation, on_delete=models.PROTECT, related_name="legs")

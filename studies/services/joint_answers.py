@@ -1,7 +1,6 @@
-"""Joint answers: ask once, then lead all portals from the reservation to the sum. The state is in rows alone.
+"""Joint answers: asked once, stopped, and found again when nobody works on them. The state is in rows alone.
 
-`advance` makes one pass over the parts of an answer: every part that is due is asked again, with growing pauses while
-its portal is silent. A pass that dies is repeated: every call to a portal can be.
+`passes.advance` leads them on.
 """
 
 import hashlib

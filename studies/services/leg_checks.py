@@ -6,7 +6,7 @@ from django.conf import settings
 
 from audit.models import Entry
 from privacy.models import LedgerLine, Promise
-from studies import plans
+from studies import plans, queries
 from studies.models import Leg
 
 State, Kind = Leg.State, LedgerLine.Kind
@@ -67,7 +67,7 @@ def _most(leg: Leg, plan: plans.Plan) -> int:
     )
     home = leg.coordinator.url if leg.coordinator else settings.BASE_URL
     others = set(counted) & set(plan.urls) - {settings.BASE_URL, home}
-    return max(1, min(len(plan.urls) - 1, 1 + len(others)))
+    return queries.h_for(len(others), len(plan.urls))
 
 
 def _sent(promise: Promise) -> Iterator[str]:

@@ -18,7 +18,6 @@ from studies import keys, plans
 from studies.models import Leg
 
 State = Leg.State
-OPEN = (State.RESERVED, State.COMPUTING)
 
 
 def record(leg: Leg, action: str, *, by: User, **detail: Any) -> None:
@@ -108,7 +107,7 @@ def _close(leg: Leg, state: Leg.State, action: str, why: str) -> None:
     """Close an open leg, once, and delete its key."""
     with transaction.atomic():
         locked = rows.locked(leg)
-        if locked.state in OPEN:
+        if locked.state in Leg.OPEN:
             locked.state, locked.reason = state, why[:500]
             locked.save(update_fields=["state", "reason"])
             record(locked, action, by=User.objects.system(), reason=why[:500])

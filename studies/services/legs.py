@@ -36,11 +36,12 @@ from studies.services import leg_states, rosters
 
 TASK = "studies.tasks.compute_leg"
 State = Leg.State
-OPEN = (State.RESERVED, State.COMPUTING)
 MOST_OPEN = 64
 """Legs of one peer that may be open."""
 AGAIN = 1
 """Seconds after which a coordinator asks again. Always the same: it tells nothing."""
+CLOCKS = 60
+"""Seconds by which the clocks of two portals may differ."""
 
 
 class Lost(Refused):
@@ -118,7 +119,7 @@ def _checked(coordinator: Peer | None, person: User | None, plan: Plan) -> _Chec
     budget = queries.budget_at(person, participation) if person and participation else None
     if participation is None or budget is None:
         raise Refused("This portal does not take part in this study.")
-    if coordinator and Leg.objects.filter(coordinator=coordinator, state__in=OPEN).count() >= MOST_OPEN:
+    if coordinator and Leg.objects.filter(coordinator=coordinator, state__in=Leg.OPEN).count() >= MOST_OPEN:
         raise Refused(
             f"{MOST_OPEN} joint questions of your portal are open here already. Wait for some of them."
         )
@@ -129,7 +130,7 @@ def _checked(coordinator: Peer | None, person: User | None, plan: Plan) -> _Chec
 
 def _check_roster(plan: Plan, home: str, members: Sequence[str]) -> None:
     now = timezone.now().timestamp()
-    if not now < plan.expires <= now + plans.MOST_SECONDS + AGAIN * 60:
+    if not now < plan.expires <= now + plans.MOST_SECONDS + CLOCKS:
         raise Refused("The plan has expired, or expires too late: at most 7 days from now.")
     if plan.coordinator != home:
         raise Refused("The plan names another portal as the one that asks.")
@@ -317,14 +318,14 @@ def sweep() -> list[str]:
     for line in orphans:
         joint_charges.void(line, by=User.objects.system())
     waiting = [str(leg.pk) for leg in _open_legs() if _looked_after(leg, given_up)]
-    for sha256 in keys.older(keys.unclaimed()):
-        if not Leg.objects.filter(plan_sha256=sha256, state__in=OPEN).exists():
+    for sha256 in keys.older(timezone.now() - keys.UNCLAIMED):
+        if not Leg.objects.filter(plan_sha256=sha256, state__in=Leg.OPEN).exists():
             keys.forget(sha256)
     return waiting
 
 
 def _open_legs() -> list[Leg]:
-    found = Leg.objects.filter(state__in=OPEN).order_by("created_at")
+    found = Leg.objects.filter(state__in=Leg.OPEN).order_by("created_at")
     return list(found.select_related("line__settled_by", "participation__study", "coordinator", "budget"))
 
 
@@ -338,9 +339,8 @@ def _looked_after(leg: Leg, given_up: datetime) -> bool:
             leg_states.lose(leg)
     elif not keys.exists(leg.plan_sha256):
         leg_states.lose(leg)
-    elif (
-        leg.state == State.COMPUTING
-    ):  # about to be charged: when it is voided must not tell whether it already was
+    elif leg.state == State.COMPUTING:
+        # About to be charged: when it is voided must not tell whether it already was.
         if leg.expires_at >= given_up:
             return True
         leg_states.void(leg, "No worker started on it in time.")

@@ -11,7 +11,7 @@ from network.documents import Fields
 from network.models import Peer
 from network.services.elsewhere import remote_id_of
 from privacy.engine.measure.contributions import CAP
-from studies import plans
+from studies import documents, plans
 from studies.models import Part
 from studies.services import legs
 from studies.services.legs import Busy, Lost, Prepared, Sent
@@ -87,7 +87,7 @@ def _read(kind: Callable[[dict[str, Any]], T], document: dict[str, Any]) -> T:
 def _prepared(document: dict[str, Any]) -> Prepared:
     fields = Fields(document, ("card", "units", "h"))
     card = fields.text("card", 1, plans.LONGEST_CARD)
-    return Prepared(card, fields.number("units", 1, CAP), fields.number("h", 1, plans.MOST))
+    return Prepared(card, fields.number("units", 1, CAP), fields.number("h", 1, documents.MOST_PORTALS))
 
 
 def _busy(document: dict[str, Any]) -> Busy:

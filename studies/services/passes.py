@@ -1,4 +1,7 @@
-"""One pass over the parts of a joint answer: every part that is due is asked again."""
+"""One pass over the parts of a joint answer: every part that is due is asked again, from the reservation to the sum.
+
+Pauses grow while a portal is silent. A pass that dies is repeated: every call to a portal can be.
+"""
 
 import logging
 from collections.abc import Callable
@@ -60,7 +63,7 @@ def _prepare(answer: JointAnswer) -> None:
     if dearer := [queries.name_of(part.url) for part in found if (part.units or 0) > quoted[part.url]]:
         _fail(
             answer,
-            f"{', '.join(dearer)} would charge more than was shown: its owner counts on fewer portals now.",
+            f"{', '.join(dearer)} would charge more than was shown: the owner counts on fewer portals now.",
         )
         return
     try:

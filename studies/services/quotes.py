@@ -21,10 +21,14 @@ from privacy.engine.plan import joint
 from privacy.engine.plan.designs import Design
 from privacy.services import prices
 from privacy.shares import of_budget, percent
-from studies import documents, plans, queries, rules
+from studies import documents, queries, rules
 from studies.models import Study
 from studies.services import standings
 from studies.services.standings import Standing
+
+DEPENDS = (
+    "The error of this answer depends on the data. Say instead which share of your budgets you want to spend."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class PortalPrice:
     def unaffordable(self) -> str:
         """Why this portal does not answer, or an empty string."""
         if self.trouble or self.units is None or self.left is None:
-            return f"{self.name}: {self.trouble or 'it tells no budget.'}"
+            return f"{self.name}: {self.trouble or 'it reports no budget.'}"
         if self.units <= min(self.left, CAP):
             return ""
         cost, left = of_budget(self.units / CAP), percent(self.left / CAP)
@@ -95,10 +99,12 @@ def quote(  # noqa: PLR0913 -- one of two prices, each named at the call
     spec = documents.read_study(study.document).table
     told = standings.of(study, by=by) if known is None else known
     taking = sorted((each for each in told if each.url not in without), key=lambda each: each.url)
-    if len(taking) < plans.FEWEST:
+    if len(taking) < documents.FEWEST_PORTALS:
         raise Refused("At least two portals have to take part in a joint question.")
-    if len(taking) > plans.MOST:
-        raise Refused(f"At most {plans.MOST} portals can take part in a joint question. Leave some out.")
+    if len(taking) > documents.MOST_PORTALS:
+        raise Refused(
+            f"At most {documents.MOST_PORTALS} portals can take part in a joint question. Leave some out."
+        )
     try:
         plan = joint_release.check(query, spec)
         noise = _share(query, plan, asked, taking)
@@ -125,6 +131,8 @@ def h_of(one: Standing, taking: Sequence[Standing]) -> int:
 
 def _share(query: Query, plan: Design, asked: Mapping[str, float], taking: Sequence[Standing]) -> int:
     """Return the noise that each portal adds: the least that none finds too expensive, or too exact."""
+    if "error" in asked and joint_release.half_width(query, plan, 1, len(taking)) is None:
+        raise Refused(DEPENDS)
     answering = [(h_of(each, taking), each.mu, each.noise_delta) for each in taking if not each.trouble]
     shares = [
         joint_release.share_for(query, plan, asked, k=len(taking), h=h, mu=mu, delta=delta)

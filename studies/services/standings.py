@@ -144,7 +144,7 @@ def _unknown(member: Member, trouble: str) -> Standing:
 def _told(member: Member, stand: Stand, *, is_home: bool) -> Standing:
     budget, trouble = stand.budget, stand.trouble
     if budget is None and not trouble:
-        trouble = "It tells of no budget."
+        trouble = "It reports no budget."
     return Standing(
         url=member.url,
         name=queries.name_of(member.url),

@@ -108,7 +108,7 @@ def join(request: UserRequest, pk: UUID) -> HttpResponse:
 
     confirming = _confirming(request, form, act)
     if joined:
-        messages.success(request, "You take part in the study. The other portals are told.")
+        messages.success(request, "You take part in the study. The other portals are notified.")
         return redirect("studies:study", pk)
     context = {**about(item), "form": form, "dataset": dataset, "own": spec, "confirming": confirming}
     context |= {"conditions": shown, "refusal": rules.may_join(request.user, item, dataset)}

@@ -114,6 +114,8 @@ def _with_reason(name: str, service: Callable[..., object], message: str) -> Cal
     return view
 
 
-decline = _with_reason("decline", participations.decline, "Declined. The other portals are told.")
-leave = _with_reason("leave", participations.leave, "You have left the study. The other portals are told.")
-end = _with_reason("end", studies.end, "Study ended. The other portals are told.")
+decline = _with_reason("decline", participations.decline, "Declined. The other portals are notified.")
+leave = _with_reason(
+    "leave", participations.leave, "You have left the study. The other portals are notified."
+)
+end = _with_reason("end", studies.end, "Study ended. The other portals are notified.")

@@ -12,7 +12,8 @@ from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from network.models import Peer, PeerKey
 from privacy import services as privacy_services
 from privacy.engine import joint_release
-from privacy.engine.language.query import CountSubjects, Query
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import CountSubjects, Mean, Query
 from privacy.engine.measure.contributions import CAP
 from privacy.models import Budget, LedgerLine
 from studies.models import JointAnswer
@@ -65,6 +66,13 @@ def test_a_share_is_the_most_that_any_budget_is_charged(scene):
 def test_prices_that_nobody_can_quote_are_refused(scene, changes, price, why):
     with pytest.raises(Refused, match=why):
         scene.quote(known=scene.standings(**changes), **price)
+
+
+def test_an_error_that_depends_on_the_data_cannot_be_asked_for(scene):
+    mean = Query(table="wages", measure=Mean(Column("wage")))
+    with pytest.raises(Refused, match="which share of your budgets"):
+        scene.quote(query=mean, error=0.5)
+    assert scene.quote(query=mean, share=0.1).half_width is None
 
 
 def test_portals_are_asked_how_the_scientist_stands(peer, other):

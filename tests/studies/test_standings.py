@@ -78,7 +78,7 @@ def test_at_home_too_something_may_be_missing(other: Portal, peer: Peer):
     [
         ((404, {"detail": "There is nothing here."}), "Hospital B says: There is nothing here."),
         ({"more": 1}, "Hospital B answered in a way that this portal does not read."),
-        ({**STAND.document, "budget": None}, "It tells of no budget."),
+        ({**STAND.document, "budget": None}, "It reports no budget."),
         ({**STAND.document, "budget": None, "trouble": "Ask for access."}, "Ask for access."),
     ],
 )
