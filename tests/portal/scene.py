@@ -160,7 +160,9 @@ def _people(cast) -> None:
 
 def _study(data, scientist) -> None:
     """A study with a portal that does not answer, in which a joint answer waits for it."""
-    study = studies.study(Peer.objects.active().earliest("created_at"), dataset=data, columns=("region", "wage"))
+    study = studies.study(
+        Peer.objects.active().earliest("created_at"), dataset=data, columns=("region", "wage")
+    )
     studies.joint_answer(study, scientist)
 
 
