@@ -104,8 +104,6 @@ def may_be_answered(person: User | None, study: Study) -> str | None:
     budget = queries.budget_at(person, found)
     if budget is None:
         return "The owner has not given you a budget for this dataset yet."
-    if budget.extended:
-        return "Your budget there is an extended one, and joint questions cannot be asked with those."
     return privacy_rules.may_ask_jointly(person, budget) or still_fits(found)
 
 

@@ -1,8 +1,9 @@
 """bin/test: install what tests need, run pytest and beside it the checks, then the coverage and the chaos tests.
 
 Chaos tests run in a pytest process with its own Postgres and Valkey: they kill them, and their workers would take the
-runs of other tests. The other tests share up to four processes, one per processor, each with its own portal. A run of
-all tests measures coverage, but not in CI: counting lines doubles the time of Python code.
+runs of other tests. The other tests share one process more than there are processors, up to five, each with its own
+portal: much of their time is spent waiting for servers, sandboxes and public times. A run of all tests measures
+coverage, but not in CI: counting lines doubles the time of Python code.
 """
 
 import os
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> int:
     tests = [str(install.PYTHON), "-m", "pytest"]
     if arguments:
         return _run([*tests, *arguments])
-    processes = min(len(os.sched_getaffinity(0)), 4)
+    processes = min(len(os.sched_getaffinity(0)) + 1, 5)
     shared = ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
     in_ci = bool(os.environ.get("CI"))
     counted = [] if in_ci else ["--cov", "--cov-report="]

@@ -13,9 +13,11 @@ from network.models import Peer
 
 class StudyQuerySet(models.QuerySet["Study"]):
     def visible_to(self, user: User) -> "StudyQuerySet":
-        """Return all studies for owners and for people who oversee; for others, those that can be asked."""
+        """Return all studies for owners and for people who oversee; for scientists, those that can be asked."""
         if user.oversees or user.is_owner:
             return self
+        if not user.is_scientist:
+            return self.none()
         return self.filter(ended_at=None, members__state=Member.State.JOINED).distinct()
 
 

@@ -43,6 +43,14 @@ TWICE = {
         "privacy.may_ask",
     ): "the page asks before it reads the form; the service again, before it takes the trial",
     (
+        "studies:ask",
+        "studies.may_ask_in",
+    ): "the page asks before it asks the portals; the service again, before it prices",
+    (
+        "studies:price",
+        "studies.may_ask_in",
+    ): "the page asks before it reads the form; the service again, before it prices",
+    (
         "requests:run_on_mock within the page",
         "requests_app.may_run_on_mock",
     ): "the panel is shown anew: for a key that was used before, the service asks nothing",

@@ -48,6 +48,7 @@ WRITERS = {
     "network/services/peers.py:heard_from": "a peer that has signed a call",
     "studies/services/members.py:member_told": "another portal's part in a study, as it tells it",
     "studies/services/members.py:say": "this portal's part in a study: joined, declined, left",
+    "portal/launch/one_portal.py:prepare": "the launcher's state folder: no row",
     "portal/launch/options.py:parse": "the launcher's state folder: no row",
     "requests_app/visibility.py:redacted": "a copy of a run for a page: never saved",
     "requests_app/execution/announcement.py:_write": "sets when a run ended and how: not its state",

@@ -10,6 +10,7 @@ from pytest_django import DjangoDbBlocker
 from accounts import services as people
 from accounts.models import User
 from accounts.services import tokens
+from audit import log
 from audit.models import Entry
 from datasets import services as datasets
 from datasets.models import Dataset, Upload
@@ -17,8 +18,9 @@ from network.models import LogAlarm
 from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
+from studies.models import JointAnswer, Study
 from tests import make
-from tests.guards import network_clicks, study_clicks
+from tests.guards import network_clicks
 from tests.guards.pages import KINDS
 from tests.makers import catalogues, learned, studies
 from tests.makers import code as coded
@@ -85,6 +87,8 @@ def _built() -> dict[str, UUID]:
         "RemoteDataset": gone,
         "Peer": stranger,
         "User": owner.pk,
+        "Study": Study.objects.get(title__startswith=MARK).pk,
+        "JointAnswer": JointAnswer.objects.get(study__title__startswith=MARK).pk,
         "Dataset": dataset.pk,
         "Entry": Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id").key,
     }
@@ -99,10 +103,13 @@ def _of_the_network(dataset: Dataset, owner: User) -> UUID:
     )
     network_clicks.admission(make.admin(), dataset, peer, f"{MARK} Guest")
     network_clicks.asked_elsewhere(owner, peer, f"{MARK} there")
-    invited = studies.invited(
-        peer, title=f"{MARK} study"
-    )  # nobody has joined it, so scientists do not see it
-    study_clicks.joint_answer(invited, make.scientist(name=f"{MARK} Scientist"))
+    # Nobody has joined it, so scientists do not see it.
+    invited = studies.invited(peer, title=f"{MARK} study")
+    studies.joint_answer(invited, make.scientist(name=f"{MARK} Scientist"))
+    founded = studies.study(catalogues.peer("Elsewhere"), name="founded-here")
+    somebody = make.scientist(name="Another Scientist")
+    answer = studies.joint_answer(founded, somebody, **studies.RELEASED)
+    log.record("joint.released", by=somebody, on=answer, person_id=somebody.pk, document_sha256="0" * 64)
     return peer.pk
 
 
