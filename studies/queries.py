@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from accounts.models import User
-from common.errors import Conflict
+from common.errors import Conflict, Refused
 from datasets.models import Dataset
 from datasets.queries import current_revision
 from network.models import Identity, Peer
@@ -20,10 +20,22 @@ from privacy.presentation import words
 from studies.documents import read_study
 from studies.models import JointAnswer, Member, Participation, Study
 
+MOVED = (
+    "This study names this portal by an earlier address, so it cannot take part any more. Found a new study."
+)
+
 
 def own_member(study: Study) -> Member:
-    """Return this portal's own row among a study's members."""
-    return study.members.get(url=settings.BASE_URL)
+    """Return this portal's own row among a study's members. Raises Refused if its address has changed since."""
+    found = study.members.filter(url=settings.BASE_URL).first()
+    if found is None:
+        raise Refused(MOVED)
+    return found
+
+
+def own_state(study: Study) -> str | None:
+    """Return the state of this portal's own part, or None if its address has changed since."""
+    return study.members.filter(url=settings.BASE_URL).values_list("state", flat=True).first()
 
 
 def founder_url(study: Study) -> str:

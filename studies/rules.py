@@ -38,19 +38,26 @@ def is_open(user: User, study: Study) -> str | None:
 
 
 def is_undecided(user: User, study: Study) -> str | None:
-    if queries.own_member(study).state == Member.State.INVITED:
-        return None
-    return "This invitation has already been decided."
+    match queries.own_state(study):
+        case Member.State.INVITED:
+            return None
+        case None:
+            return queries.MOVED
+        case _:
+            return "This invitation has already been decided."
 
 
 def has_not_joined(user: User, study: Study) -> str | None:
     """An invitation that was declined can still be accepted; whoever has left would have other conditions."""
-    state = queries.own_member(study).state
-    if state == Member.State.JOINED:
-        return "This portal already takes part in this study."
-    if state == Member.State.LEFT:
-        return "This portal has left this study. To take part again, a new study has to be founded."
-    return None
+    match queries.own_state(study):
+        case None:
+            return queries.MOVED
+        case Member.State.JOINED:
+            return "This portal already takes part in this study."
+        case Member.State.LEFT:
+            return "This portal has left this study. To take part again, a new study has to be founded."
+        case _:
+            return None
 
 
 def is_own_participation(user: User, study: Study) -> str | None:

@@ -181,13 +181,17 @@ class JointAnswerDetail(JointAnswerItem):
     """A joint answer: what each portal does, and the figures once they are released."""
 
     portals = serializers.SerializerMethodField()
-    result = serializers.JSONField(allow_null=True, help_text="The figures, or null until they are released.")
+    result = serializers.SerializerMethodField(help_text="The figures, or null until they are released.")
     rows = serializers.SerializerMethodField(
         help_text="The lines of `result` that HAVING and LIMIT leave, in the order of ORDER BY; null until then."
     )
     record = serializers.SerializerMethodField(help_text="How they were made, or null until then.")
 
     @extend_schema_field(PartItem(many=True))
+    def get_result(self, answer: models.JointAnswer) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = answer.result
+        return found
+
     def get_portals(self, answer: models.JointAnswer) -> Any:
         return PartItem(answer.parts.all(), many=True).data
 

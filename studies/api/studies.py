@@ -31,7 +31,11 @@ class StudyItem(Item):
     title = serializers.CharField()
     founder = serializers.SerializerMethodField(help_text="The address of the portal that founded it.")
     state = serializers.SerializerMethodField(help_text="Whether anything can be asked in it any more.")
-    own_state = serializers.ChoiceField(Member.State.choices, help_text="This portal’s own part in it.")
+    own_state = serializers.ChoiceField(
+        Member.State.choices,
+        allow_null=True,
+        help_text="This portal’s own part in it; null if it names the portal by an earlier address.",
+    )
     taking_part = serializers.IntegerField(help_text="How many portals take part.")
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)

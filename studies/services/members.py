@@ -117,7 +117,7 @@ def _to_be_told() -> QuerySet[Member]:
     )
     due = Q(tried_at=None) | Q(trouble="") | Q(tried_at__lt=timezone.now() - AGAIN)
     others = Member.objects.exclude(url=settings.BASE_URL).filter(peer__in=Peer.objects.reachable())
-    found = others.annotate(said=Subquery(own)).filter(not_invited | not_told, due)
+    found = others.annotate(said=Subquery(own)).filter(not_invited | not_told, due, said__isnull=False)
     return found.select_related("study", "peer").order_by(F("tried_at").asc(nulls_first=True), "pk")
 
 

@@ -53,7 +53,7 @@ def _page(
     context: dict[str, Any] = {
         **about(item),
         "members": members_of(item),
-        "own_member": queries.own_member(item),
+        "own_part": Member.State(state).label if (state := queries.own_state(item)) else queries.MOVED,
         "participation": own if own and (user.oversees or own.dataset.owner == user) else None,
         "relied_on": [queries.name_of(url) for url in own.relies_on] if own else [],
         "decides": user.is_owner,

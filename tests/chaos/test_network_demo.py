@@ -1,10 +1,12 @@
 """bin/launch --network-demo, from the first start to the second end: three portals need the machine to themselves."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from tests.serving import free_port
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
+PEOPLE = 1566
 PASSWORD = "measured-answers-only"
 PATIENCE_SECONDS = 600
 
@@ -67,6 +70,7 @@ def test_three_portals_know_each_other_and_stay_acquainted(tmp_path: Path) -> No
     console = started(tmp_path / "state", port)
     try:
         _mei_works_everywhere(addresses(port))
+        _mei_asks_all_at_once(addresses(port))
         introduced = _introduced(addresses(port))
         assert [len(portals) for portals in introduced] == [2, 2, 2]
         ended(console)
@@ -88,6 +92,35 @@ def _mei_works_everywhere(urls: list[str]) -> None:
         assert len(listed(mei, "budgets/")) == 1
         for pk in portals.values():
             assert len(listed(mei, f"network/portals/{pk}/api/budgets/")) == 1
+
+
+def _mei_asks_all_at_once(urls: list[str]) -> None:
+    """One question in the study: about 1,566 people, a third of them at each portal."""
+    with signed_in(urls[0], "mei") as mei:
+        (study,) = listed(mei, "studies/")
+        asked = {"sql": "SELECT COUNT(DISTINCT person) FROM health", "share": 0.25}
+        answer = _posted(mei, f"studies/{study['id']}/answers/", asked)
+        for _ in range(120):
+            if answer["state"] not in {"preparing", "collecting"}:
+                break
+            time.sleep(0.5)
+            answer = mei.get(f"/api/v1/joint-answers/{answer['id']}/").json()
+        assert answer["state"] == "released", answer["reason"]
+        assert [(part["url"], part["state"]) for part in answer["portals"]] == [(url, "sent") for url in urls]
+        (figure,) = answer["result"]["lines"][0]["figures"]
+        assert abs(figure["value"] - PEOPLE) < 4 * figure["half_width"]
+        assert _posted(mei, f"studies/{study['id']}/answers/", asked)["id"] == answer["id"]  # free
+
+
+def _posted(browser: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    headers = {
+        "Origin": str(browser.base_url).rstrip("/"),
+        "X-CSRFToken": browser.cookies["csrftoken"],
+        "Idempotency-Key": str(uuid4()),
+    }
+    answer = browser.post(f"/api/v1/{path}", json=body, headers=headers)
+    assert answer.status_code in {200, 201, 202}, answer.text
+    return dict(answer.json())
 
 
 def _introduced(urls: list[str]) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from studies.models import JointAnswer, Member, Study
-from studies.services import consents
+from studies.services import consents, members
 from tests import make
 from tests.makers import studies as makers
 from tests.network.portals import Portal
@@ -294,3 +294,14 @@ def test_who_cannot_ask_reads_why(client, both):
 def test_conditions_are_those_of_the_service(both):
     found = consents.consent_text(both.study, both.dataset, [])
     assert both.study.participation.consent == found
+
+
+def test_a_study_that_names_an_earlier_address_says_so(client, other, settings):
+    study = makers.study(other.peer())
+    settings.BASE_URL = "http://moved.example"
+    client.force_login(study.participation.dataset.owner)
+    assert "by an earlier address" in text(client.get(f"/studies/{study.pk}/"))
+    assert "Earlier address" in text(client.get("/studies/"))
+    again = client.post(f"/studies/{study.pk}/decline/", {"reason": "It has moved."})
+    assert (again.status_code, "by an earlier address" in again.content.decode()) == (403, True)
+    assert members.tell() == 0

@@ -22,6 +22,8 @@ PATH = {"table": st.just("wages"), "form": st.sampled_from([*exports.FORMS, "oth
 UUID_ = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PRICES = st.sampled_from([{"epsilon": 0.01}, {"epsilon": 1.0}, {"error": 5.0}, {"share": 0.001}])
 ASKED = r"/budgets/\{id\}/(price|trial|answers)/"
+ASKED_TOGETHER = re.compile(r"/studies/\{id\}/(prices|answers)/$")
+PRICES_TOGETHER = st.sampled_from([{"error": 50.0}, {"share": 0.001}])
 CODE = "/budgets/{id}/code-trials/"
 TRIED = st.fixed_dictionaries(
     {
@@ -95,6 +97,10 @@ def before_generate_body(context, strategy):
         )
     if MOCK.search(context.operation.path):
         return MOCKED
+    if ASKED_TOGETHER.search(context.operation.path):
+        return st.builds(
+            lambda query, price: {"query": to_wire(query), **price}, questions(), PRICES_TOGETHER
+        )
     if not re.search(ASKED, context.operation.path):
         return strategy
     return st.builds(lambda query, price: {"query": to_wire(query), **price}, questions(), PRICES)
