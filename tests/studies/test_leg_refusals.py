@@ -103,7 +103,7 @@ def test_nobody_without_a_grant_and_a_budget_is_answered(client, study, guest, d
     Budget.objects.filter(scientist=guest).update(closed_at=timezone.now())
     assert "closed" in asks(study, guest).prepare(client).document["detail"]
     Budget.objects.filter(scientist=guest).update(closed_at=None, extended=True)
-    assert "extended" in asks(study, guest).prepare(client).document["detail"]
+    assert "leave people out" in asks(study, guest).prepare(client).document["detail"]
     Budget.objects.filter(scientist=guest).update(extended=False)
     Promise.objects.update(incomplete_since=timezone.now())
     assert (
