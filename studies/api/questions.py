@@ -187,11 +187,11 @@ class JointAnswerDetail(JointAnswerItem):
     )
     record = serializers.SerializerMethodField(help_text="How they were made, or null until then.")
 
-    @extend_schema_field(PartItem(many=True))
     def get_result(self, answer: models.JointAnswer) -> dict[str, Any] | None:
         found: dict[str, Any] | None = answer.result
         return found
 
+    @extend_schema_field(PartItem(many=True))
     def get_portals(self, answer: models.JointAnswer) -> Any:
         return PartItem(answer.parts.all(), many=True).data
 
