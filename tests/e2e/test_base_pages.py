@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 
 from portal.demo import people
 from tests.conftest import watch
@@ -131,6 +132,15 @@ def test_keyboard_reaches_the_content_first(open_page: Any) -> None:
     assert page.evaluate("document.activeElement.id") == "main"
 
 
+@pytest.fixture
+def finished_demo() -> Iterator[None]:
+    """The file that the demo writes when all its people are there."""
+    people.write_file()
+    yield
+    (Path(settings.STATE) / people.FILE).unlink()
+
+
+@pytest.mark.usefixtures("finished_demo")
 def test_choosing_somebody_of_the_demo_fills_in_the_form(open_page: Any) -> None:
     page = open_page("/account/login/")
     page.get_by_role("button", name="Ingrid Solberg").click()
