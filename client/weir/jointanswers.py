@@ -24,7 +24,7 @@ TURNS = {
     "sent": "has sent its part",
     "refused": "refused",
     "lost": "lost its part",
-    "ended": "was told that nothing follows",
+    "ended": "was told that the question has ended",
 }
 """The states of a portal's part, in words."""
 LEFT = frozenset({"asked", "reserved", "computing"})

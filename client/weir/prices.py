@@ -8,8 +8,8 @@ from typing import Any
 from weir import cards, shares
 
 
-class Price:
-    """What an answer would cost, and the error to expect. Nothing has been spent."""
+class AnyPrice:
+    """What all prices tell: the question (`text`), what the portal said (`details`) and the error to expect."""
 
     __slots__ = ("details", "text")
 
@@ -20,6 +20,12 @@ class Price:
     def error(self) -> float | None:
         """Half of the width of the 95 % interval; None where only the data could tell."""
         return self.details.get("half_width_95")
+
+
+class Price(AnyPrice):
+    """What an answer would cost, and the error to expect. Nothing has been spent."""
+
+    __slots__ = ()
 
     @property
     def epsilon(self) -> float:

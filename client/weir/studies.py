@@ -10,6 +10,7 @@ from weir import cards, limits, shares
 from weir.declarations import TableSpec, listed, nearest, table_from_json
 from weir.errors import NoSuchName, NotFound, NotOffered, WeirError
 from weir.jointanswers import OPEN, PATH, JointAnswer, JointAnswers, joint_answer_of, turn
+from weir.prices import AnyPrice
 from weir.progress import Progress
 from weir.things import Thing
 from weir.transport import Transport
@@ -28,18 +29,10 @@ MOST_WAITS = 40_000
 MOST_LISTED = 1000
 
 
-class JointPrice:
+class JointPrice(AnyPrice):
     """What a joint answer would cost at each portal, and the error to expect of the whole. Nothing has been spent."""
 
-    __slots__ = ("details", "text")
-
-    def __init__(self, text: str, details: Mapping[str, Any]) -> None:
-        self.text, self.details = text, dict(details)
-
-    @property
-    def error(self) -> float | None:
-        """Half of the width of the 95 % interval; None where only the data could tell."""
-        return self.details.get("half_width_95")
+    __slots__ = ()
 
     @property
     def share(self) -> float:

@@ -28,7 +28,7 @@ def is_directory(peer: Peer) -> bool:
 
 
 def named_to(peer: Peer) -> dict[str, Any]:
-    """Return the portals that this directory works with, but for the one that asks. Raises Http404 if it is none."""
+    """Return the portals that this directory works with, except the one that asks. Raises Http404 if it is none."""
     if not Identity.objects.filter(is_directory=True).exists():
         raise Http404
     others = Peer.objects.active().exclude(pk=peer.pk).order_by("url")[:MOST]

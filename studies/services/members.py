@@ -126,18 +126,18 @@ def _tell(member: Member, peer: Peer) -> bool:
 
     Returns whether it took all of it. Raises Unreachable.
     """
-    study, number = member.study, queries.own_member(member.study).number
+    study = member.study
+    own = queries.own_member(study)
     if study.founder_id is None and member.sent_number is None:
         if not _took(member, peer, "PUT", "", {"study": study.document}):
             return False
         _note(member, sent_number=0)
-    own = queries.own_member(study)
     if study.ended_at is not None and study.founder_id is None:
         took = _took(member, peer, "POST", "/end", {"reason": study.end_reason})
     else:
-        took = number == 0 or _took(member, peer, "PUT", "/participation", word_of(own).document)
+        took = own.number == 0 or _took(member, peer, "PUT", "/participation", word_of(own).document)
     if took:
-        _note(member, sent_number=number)
+        _note(member, sent_number=own.number)
     return took
 
 
